@@ -1,0 +1,65 @@
+/** Every limit of the engine, by name. Errors name the limit and the size that broke it. */
+
+/**
+ * The engine's limits. Those that can be set are options; their defaults are here too.
+ *
+ * @category Limits
+ */
+export const LIMITS = {
+  /** Longest task id, in characters. */
+  taskIdLength: 255,
+  /** Largest serialized input or output, in bytes of UTF-8, unless `maxPayloadBytes` says otherwise. */
+  payloadBytes: 10 * 1024 * 1024,
+  /** Longest error message kept in a row, in characters; longer ones are cut. */
+  errorMessageLength: 16 * 1024,
+  /** Most children one run of a parent may return. */
+  childrenPerParent: 100_000,
+  /** Most errors of children kept with their parent. */
+  childrenErrorsKept: 100,
+  /** Deepest tree of executions; the root has depth 1. */
+  depth: 1_000,
+  /** Longest delay before a run or a retry: a hundred years. */
+  delayMs: 100 * 365 * 24 * 60 * 60 * 1000,
+  /** Most tags of an execution. */
+  tags: 20,
+  /** Longest name, key or tag, in characters. */
+  nameLength: 255,
+  /** Most losses in a row before an execution is given up, unless `maxLosses` says otherwise. */
+  losses: 3,
+  /** The pause after the second loss in a row; doubled after each further one. */
+  lossBackoffMs: 1_000,
+  /** The longest pause between losses. */
+  lossBackoffMaxMs: 60_000,
+  /** The lease: how long a silent executor keeps its runs. */
+  expireMs: 30_000,
+  /** How long an idle executor waits between looks. */
+  pollMs: 500,
+  /** How long a waiter waits between looks of its own. */
+  waitPollMs: 1_000,
+  /** Runs at a time in one executor. */
+  concurrentRuns: 100,
+  /** Ids in one call of a storage operation. */
+  idsPerCall: 1_000,
+  /** Rows in one call of an insert. */
+  rowsPerInsert: 1_000,
+  /** Events settled in one transaction. */
+  settlesPerTransaction: 500,
+  /** Rows renewed in one transaction where rows are locked one by one. */
+  renewsPerTransaction: 50,
+  /** Rows that one sweep recovers or closes in a transaction. */
+  sweepRows: 200,
+  /** Tries of a transaction that a user waits for. */
+  userTries: 5,
+  /** The time within which those tries are made. */
+  userTriesMs: 2_000,
+  /** The pause before the second of those tries; doubled before each further one. */
+  userBackoffMs: 25,
+  /** The longest pause of a background loop between tries. */
+  backgroundBackoffMs: 5_000,
+  /** How long one background transaction may take before it counts as failed. */
+  storageCallMs: 30_000,
+  /** How long a function may go on after its timeout or cancellation before it is abandoned. */
+  abandonMs: 1_000,
+  /** How often a process that runs something asks whether it was cancelled. */
+  cancelCheckMs: 1_000,
+} as const

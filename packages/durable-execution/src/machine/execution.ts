@@ -1,0 +1,324 @@
+/** The row of one execution: its statuses, its fields, and how an update changes it. */
+
+import { assert } from '../base/assert.ts'
+import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+
+/**
+ * The status of an execution as a row keeps it. `ready`, `running`, `waiting_for_children_tasks` and
+ * `waiting_for_finalize_task` are active; the other six are final.
+ *
+ * @category Storage
+ */
+export type DurableTaskExecutionStatusStorageObject =
+  | 'ready'
+  | 'running'
+  | 'failed'
+  | 'timed_out'
+  | 'waiting_for_children_tasks'
+  | 'children_tasks_failed'
+  | 'waiting_for_finalize_task'
+  | 'finalize_task_failed'
+  | 'completed'
+  | 'cancelled'
+
+type Status = DurableTaskExecutionStatusStorageObject
+
+export type FinishedStatus = Exclude<
+  Status,
+  'ready' | 'running' | 'waiting_for_children_tasks' | 'waiting_for_finalize_task'
+>
+
+/** In these something is still to happen. */
+export const ACTIVE_STATUSES: ReadonlyArray<Status> = [
+  'ready',
+  'running',
+  'waiting_for_children_tasks',
+  'waiting_for_finalize_task',
+]
+
+/** In these nothing will ever happen again. */
+export const FINISHED_STATUSES: ReadonlyArray<FinishedStatus> = [
+  'failed',
+  'timed_out',
+  'children_tasks_failed',
+  'finalize_task_failed',
+  'completed',
+  'cancelled',
+]
+
+export const ALL_STATUSES: ReadonlyArray<Status> = [...ACTIVE_STATUSES, ...FINISHED_STATUSES]
+
+const FINISHED: ReadonlySet<Status> = new Set<Status>(FINISHED_STATUSES)
+
+/** Whether the status is one of the six final ones. */
+export function isFinishedStatus(status: Status): status is FinishedStatus {
+  return FINISHED.has(status)
+}
+
+/**
+ * When and how often a failed attempt is retried.
+ *
+ * @category Task
+ */
+export type DurableTaskRetryOptions = {
+  /** How many *re*tries there may be after the first attempt: an integer, 0 or more. */
+  maxAttempts: number
+  /** The pause before the first retry, in milliseconds; none when omitted. */
+  baseDelayMs?: number | undefined
+  /** What each further pause is multiplied by: 0.1 or more; default 1. */
+  delayMultiplier?: number | undefined
+  /** The longest pause, in milliseconds; default a hundred years. */
+  maxDelayMs?: number | undefined
+}
+
+/**
+ * Names one child of an execution.
+ *
+ * @category Task
+ */
+export type DurableChildTaskExecution = {
+  /** The id of the child's task. */
+  taskId: string
+  /** The id of the child's execution. */
+  executionId: string
+}
+
+/**
+ * The error of one child, as the parent's row keeps it.
+ *
+ * @category Storage
+ */
+export type DurableChildTaskExecutionErrorStorageObject = {
+  /** The child's place in the list that the parent returned, from 0. */
+  index: number
+  taskId: string
+  executionId: string
+  error: DurableExecutionErrorStorageObject
+}
+
+/**
+ * A storage object for a durable task execution: one row. The optional fields at its end are the
+ * engine's own; a storage that does not keep them is correct, and loses what each one says.
+ *
+ * @category Storage
+ */
+export type DurableTaskExecutionStorageObject = {
+  /** The top of the tree this execution belongs to; absent at the top itself. */
+  rootTask?: { taskId: string; executionId: string }
+  /** The execution this one is a child, or the finalize task, of. */
+  parentTask?: { taskId: string; executionId: string; isFinalizeTask?: boolean }
+  taskId: string
+  executionId: string
+  retryOptions: DurableTaskRetryOptions
+  /** The pause between enqueueing and the first attempt. */
+  sleepMsBeforeRun: number
+  /** How long each attempt may take. */
+  timeoutMs: number
+  /** The serialized input. */
+  runInput: string
+  /** The serialized output of the run; for a parent, what its own function returned. */
+  runOutput?: string
+  /** The serialized output of the execution; only when `completed`. */
+  output?: string
+  /** How many children are completed and closed. */
+  childrenTasksCompletedCount: number
+  /** The children, in the order the run returned them. */
+  childrenTasks?: Array<DurableChildTaskExecution>
+  /** Only when `children_tasks_failed`; the order is not defined. */
+  childrenTasksErrors?: Array<DurableChildTaskExecutionErrorStorageObject>
+  /** The execution of the finalize task, once there is one. */
+  finalizeTask?: DurableChildTaskExecution
+  /** Only when `finalize_task_failed`. */
+  finalizeTaskError?: DurableExecutionErrorStorageObject
+  /** How the last attempt ended, if badly. */
+  error?: DurableExecutionErrorStorageObject
+  status: DurableTaskExecutionStatusStorageObject
+  /** Whether the consequences of the end are written: descendants cancelled, the parent told. */
+  isClosed: boolean
+  /** Whether the executor that runs it is to be told that it was cancelled. */
+  needsPromiseCancellation: boolean
+  /** How many times an attempt was retried. */
+  retryAttempts: number
+  /** Not before this is the next attempt due. */
+  startAt: Date
+  /** When the last attempt was claimed. Each claim of a row has a later one than all before it. */
+  startedAt?: Date
+  finishedAt?: Date
+  /** When the lease lapses. Set exactly while `running`. */
+  expiresAt?: Date
+  createdAt: Date
+  updatedAt: Date
+  /** The claim that holds, or last held, the row. Lost without it: adopting a claim whose commit is unknown. */
+  leaseId?: string
+  /** The executor that holds, or last held, the row. */
+  executorId?: string
+  /** How many times in a row the executor was lost. Lost without it: giving up a task that kills its process. */
+  losses?: number
+  /** How deep in its tree the row is; the root has 1. Lost without it: the limit of depth. */
+  depth?: number
+  /** The place in the parent's list. Lost without it: cheap errors of children in large fan-outs. */
+  childIndex?: number
+  /** The length of `childrenTasks`. Lost without it: counting children without reading their list. */
+  childrenTasksCount?: number
+}
+
+/**
+ * A change of a row. What is `undefined` stays as it is; only the `unset…` flags clear a field.
+ *
+ * @category Storage
+ */
+export type DurableTaskExecutionStorageObjectUpdate = {
+  runOutput?: string
+  output?: string
+  childrenTasksCompletedCount?: number
+  childrenTasks?: Array<DurableChildTaskExecution>
+  childrenTasksErrors?: Array<DurableChildTaskExecutionErrorStorageObject>
+  finalizeTask?: DurableChildTaskExecution
+  finalizeTaskError?: DurableExecutionErrorStorageObject
+  error?: DurableExecutionErrorStorageObject
+  unsetError?: boolean
+  status?: DurableTaskExecutionStatusStorageObject
+  isClosed?: boolean
+  needsPromiseCancellation?: boolean
+  retryAttempts?: number
+  startAt?: Date
+  startedAt?: Date
+  finishedAt?: Date
+  expiresAt?: Date
+  unsetExpiresAt?: boolean
+  updatedAt: Date
+  leaseId?: string
+  executorId?: string
+  losses?: number
+  childrenTasksCount?: number
+}
+
+export type ExecutionRow = DurableTaskExecutionStorageObject
+export type ExecutionUpdate = DurableTaskExecutionStorageObjectUpdate
+
+/** The fields that grow with a task's data; a row may be locked without them. */
+export type HeavyField = 'childrenTasks' | 'runInput' | 'runOutput' | 'output'
+
+/** A row as the rules need it: the heavy fields may not have been read. */
+export type LeanRow = Omit<ExecutionRow, HeavyField> & Partial<Pick<ExecutionRow, HeavyField>>
+
+/**
+ * Makes the row of a new execution: `ready`, to be started after `sleepMsBeforeRun`.
+ *
+ * @category Storage
+ */
+export function createDurableTaskExecutionStorageObject({
+  now,
+  rootTask,
+  parentTask,
+  taskId,
+  executionId,
+  retryOptions,
+  sleepMsBeforeRun,
+  timeoutMs,
+  runInput,
+}: {
+  now: Date
+  rootTask?: { taskId: string; executionId: string }
+  parentTask?: { taskId: string; executionId: string; isFinalizeTask?: boolean }
+  taskId: string
+  executionId: string
+  retryOptions: DurableTaskRetryOptions
+  sleepMsBeforeRun: number
+  timeoutMs: number
+  runInput: string
+}): DurableTaskExecutionStorageObject {
+  return {
+    ...(rootTask === undefined ? {} : { rootTask }),
+    ...(parentTask === undefined ? {} : { parentTask }),
+    taskId,
+    executionId,
+    retryOptions,
+    sleepMsBeforeRun,
+    timeoutMs,
+    runInput,
+    childrenTasksCompletedCount: 0,
+    status: 'ready',
+    isClosed: false,
+    needsPromiseCancellation: false,
+    retryAttempts: 0,
+    startAt: new Date(now.getTime() + sleepMsBeforeRun),
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** The row as the update leaves it; the given row is not changed. */
+export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate): R {
+  const next: Record<string, unknown> = { ...row }
+  for (const [key, value] of Object.entries(update)) {
+    if (value !== undefined && key !== 'unsetError' && key !== 'unsetExpiresAt') {
+      next[key] = value
+    }
+  }
+  if (update.unsetError === true) {
+    delete next['error']
+  }
+  if (update.unsetExpiresAt === true) {
+    delete next['expiresAt']
+  }
+  return next as R
+}
+
+/** One update that does what the two do one after the other. */
+export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): ExecutionUpdate {
+  const merged: ExecutionUpdate = { ...first, ...second }
+  if (second.error !== undefined) {
+    delete merged.unsetError
+  } else if (second.unsetError === true) {
+    delete merged.error
+  }
+  if (second.expiresAt !== undefined) {
+    delete merged.unsetExpiresAt
+  } else if (second.unsetExpiresAt === true) {
+    delete merged.expiresAt
+  }
+  return merged
+}
+
+/** How many children the row has. */
+export function childrenCount(row: LeanRow): number {
+  const count = row.childrenTasksCount ?? row.childrenTasks?.length ?? 0
+  assert(row.childrenTasksCompletedCount <= count, `${row.executionId} counts more children than it has`)
+  return count
+}
+
+/**
+ * What an execution that ended badly reports to its parent: its `error` if it has one, else what
+ * became of its finalize task or its children, in words.
+ *
+ * @category Storage
+ */
+export function getDurableTaskExecutionStorageObjectParentError(
+  execution: DurableTaskExecutionStorageObject,
+): DurableExecutionErrorStorageObject {
+  return parentErrorOf(execution)
+}
+
+/** The same for a row that may have been read without its heavy fields. */
+export function parentErrorOf(execution: LeanRow): DurableExecutionErrorStorageObject {
+  if (execution.error) {
+    return execution.error
+  }
+  const generic = (message: string): DurableExecutionErrorStorageObject => ({
+    errorType: 'generic',
+    message,
+    isRetryable: false,
+  })
+  if (execution.finalizeTaskError) {
+    const id = execution.finalizeTask?.executionId ?? ''
+    return generic(`Finalize task with id ${id} failed: ${execution.finalizeTaskError.message}`)
+  }
+  if (execution.childrenTasksErrors && execution.childrenTasksErrors.length > 0) {
+    const lines = execution.childrenTasksErrors.map(
+      (child) => `  Child task with id ${child.executionId} failed: ${child.error.message}`,
+    )
+    return generic(['Children task errors:', ...lines].join('\n'))
+  }
+  return generic('Unknown error')
+}

@@ -1,0 +1,283 @@
+/** The storage contract: rows under a transaction, four operations, and what a storage may do better. */
+
+import { type MaybePromise } from '../base/promise.ts'
+import {
+  type DurableTaskExecutionStatusStorageObject,
+  type DurableTaskExecutionStorageObject,
+  type DurableTaskExecutionStorageObjectUpdate,
+} from '../machine/execution.ts'
+
+/**
+ * A durable storage with support for transactions. Transactions may run in parallel; where they
+ * cannot, run them one after another with {@link createTransactionMutex}.
+ *
+ * Only `withTransaction` is needed. The other members are looked for at each use, and each has a
+ * fallback.
+ *
+ * @category Storage
+ */
+export type DurableStorage = {
+  /**
+   * Runs `fn` in a transaction: all of its writes are kept if its promise resolves, none if it
+   * rejects. Updates lock the rows they touch until the end; READ COMMITTED is enough.
+   *
+   * `hint.oneCall` says that `fn` makes at most one call on `tx`, so that a storage may leave out
+   * BEGIN and COMMIT. Ignoring it is correct.
+   */
+  withTransaction: <T>(fn: (tx: DurableStorageTx) => Promise<T>, hint?: { oneCall?: boolean }) => Promise<T>
+  /** The storage's own clock. Without it the clocks of all executors must agree within a third of `expireMs`. */
+  getCurrentTime?: () => Date | Promise<Date>
+  /**
+   * Calls the listener whenever somebody else, in another process or through another storage object,
+   * may have changed something. Resolves with a function that stops it. Hints may be lost or come twice.
+   */
+  onChange?: (listener: (hint: DurableStorageChangeHint) => void) => Promise<() => Promise<void>>
+  /** Tells the listeners of others. Called after a commit, never inside a transaction. */
+  notifyChange?: (hint: DurableStorageChangeHint) => Promise<void>
+  /** Creates or updates what the storage needs. Repeating it is fine. */
+  migrate?: () => Promise<void>
+  /** Gives back what the storage holds. Repeating it is fine. The engine never calls it. */
+  close?: () => Promise<void>
+}
+
+/**
+ * That something may have changed; never the truth itself.
+ *
+ * @category Storage
+ */
+export type DurableStorageChangeHint = {
+  /** Something became ready to run. */
+  ready?: boolean
+  /** The executions that changed, where known. */
+  executionIds?: Array<string>
+}
+
+/**
+ * A durable storage transaction. The four operations are all that a storage must have.
+ *
+ * @category Storage
+ */
+export type DurableStorageTx = {
+  /**
+   * Insert durable task executions. An id that exists already is an error, and inserts none of them.
+   *
+   * @param executions - The durable task executions to insert.
+   */
+  insertTaskExecutions: (executions: Array<DurableTaskExecutionStorageObject>) => void | Promise<void>
+  /**
+   * Get durable task execution ids.
+   *
+   * @param where - The where clause to filter the durable task executions.
+   * @param limit - The maximum number of ids to return: 0 returns nothing, negative or NaN means no limit.
+   * @returns The ids of the durable task executions.
+   */
+  getTaskExecutionIds: (
+    where: DurableTaskExecutionStorageWhere,
+    limit?: number,
+  ) => Array<string> | Promise<Array<string>>
+  /**
+   * Get durable task executions.
+   *
+   * @param where - The where clause to filter the durable task executions.
+   * @param limit - The maximum number of executions to return: 0 returns nothing, negative or NaN means no limit.
+   * @returns The durable task executions.
+   */
+  getTaskExecutions: (
+    where: DurableTaskExecutionStorageWhere,
+    limit?: number,
+  ) => Array<DurableTaskExecutionStorageObject> | Promise<Array<DurableTaskExecutionStorageObject>>
+  /**
+   * Update durable task executions, and lock them until the transaction ends.
+   *
+   * @param where - The where clause to filter the durable task executions.
+   * @param update - The update object.
+   * @returns The ids of the durable task executions that were updated.
+   */
+  updateTaskExecutions: (
+    where: DurableTaskExecutionStorageWhere,
+    update: DurableTaskExecutionStorageObjectUpdate,
+  ) => Array<string> | Promise<Array<string>>
+
+  /**
+   * Optional. Takes the earliest due rows of the given tasks that nobody has locked, in one step: they
+   * come back `running`, whole, with `startedAt = max(now, their last startedAt + 1 ms)`, the given
+   * lease and executor, `updatedAt = now`.
+   */
+  claimTaskExecutions?: (
+    claim: DurableStorageClaim,
+  ) => MaybePromise<Array<DurableTaskExecutionStorageObject>>
+  /**
+   * Optional. Many guarded updates in one step. Each changes its row only if the row's status is among
+   * `statuses`, where given, and its `leaseId` is the given one, where given. An id comes at most once.
+   *
+   * @returns The ids of the rows that were changed.
+   */
+  updateTaskExecutionsBatch?: (updates: Array<DurableStorageGuardedUpdate>) => MaybePromise<Array<string>>
+  /**
+   * Optional. Locks the rows, in descending order of their ids, then reads them. With `isLean` the
+   * fields `childrenTasks`, `runInput`, `runOutput` and `output` are left out.
+   */
+  lockTaskExecutions?: (
+    executionIds: Array<string>,
+    options?: { isLean?: boolean },
+  ) => MaybePromise<Array<DurableStorageLeanTaskExecution>>
+  /** Optional. Reads a few fields of many rows; `executionId` is always among them. Rows that do not exist are left out. */
+  getTaskExecutionFields?: (
+    executionIds: Array<string>,
+    fields: Array<keyof DurableTaskExecutionStorageObject>,
+  ) => MaybePromise<Array<DurableStorageTaskExecutionFields>>
+  /**
+   * Optional. Moves `expiresAt` (and `updatedAt = now`) of each row that is `running` under the given
+   * lease. Rows that somebody else has locked may be skipped: they are answered `isSkipped`.
+   *
+   * @returns An entry for each row that still is under its lease; what is missing is lost.
+   */
+  renewTaskExecutions?: (renew: DurableStorageRenew) => MaybePromise<Array<DurableStorageRenewed>>
+  /** Optional. The ids of the executions whose parent is the given one and that are active or not closed yet. */
+  getTaskExecutionIdsBelow?: (
+    parentExecutionId: string,
+    limit: number,
+  ) => MaybePromise<Array<string>>
+}
+
+/**
+ * A row of which the heavy fields may be missing.
+ *
+ * @category Storage
+ */
+export type DurableStorageLeanTaskExecution = Omit<
+  DurableTaskExecutionStorageObject,
+  'childrenTasks' | 'runInput' | 'runOutput' | 'output'
+> &
+  Partial<Pick<DurableTaskExecutionStorageObject, 'childrenTasks' | 'runInput' | 'runOutput' | 'output'>>
+
+/**
+ * A few fields of a row.
+ *
+ * @category Storage
+ */
+export type DurableStorageTaskExecutionFields = Pick<DurableTaskExecutionStorageObject, 'executionId'> &
+  Partial<DurableTaskExecutionStorageObject>
+
+/**
+ * What a claim asks for.
+ *
+ * @category Storage
+ */
+export type DurableStorageClaim = {
+  /** The tasks to look at; never empty. */
+  taskIds: Array<string>
+  /** Executions that must not be taken. */
+  excludedExecutionIds: Array<string>
+  /** At most so many; never 0. */
+  limit: number
+  now: Date
+  expiresAt: Date
+  leaseId: string
+  executorId: string
+}
+
+/**
+ * An update with a guard.
+ *
+ * @category Storage
+ */
+export type DurableStorageGuardedUpdate = {
+  executionId: string
+  statuses?: Array<DurableTaskExecutionStatusStorageObject>
+  leaseId?: string
+  update: DurableTaskExecutionStorageObjectUpdate
+}
+
+/**
+ * Which leases to renew, and until when.
+ *
+ * @category Storage
+ */
+export type DurableStorageRenew = {
+  leases: Array<{ executionId: string; leaseId: string }>
+  expiresAt: Date
+  now: Date
+}
+
+/**
+ * A lease that still holds.
+ *
+ * @category Storage
+ */
+export type DurableStorageRenewed = {
+  executionId: string
+  /** Somebody else has the row locked, so it was not renewed this time. */
+  isSkipped?: boolean
+}
+
+/**
+ * The where clause for durable task execution storage. A storage should index by it:
+ * `execution_id` (unique), `(status, isClosed, expiresAt)`, `(status, startAt)`.
+ *
+ * Order: `by_start_at_less_than` earliest `startAt` first; `by_statuses` with `expiresAtLessThan`
+ * earliest `expiresAt` first; all else, and ties, in the order of insertion. The engine is correct
+ * under any order. An empty list of ids or statuses matches nothing.
+ *
+ * @category Storage
+ */
+export type DurableTaskExecutionStorageWhere =
+  | {
+      type: 'by_execution_ids'
+      executionIds: Array<string>
+      statuses?: Array<DurableTaskExecutionStatusStorageObject>
+      needsPromiseCancellation?: boolean
+    }
+  | {
+      type: 'by_statuses'
+      statuses: Array<DurableTaskExecutionStatusStorageObject>
+      isClosed?: boolean
+      expiresAtLessThan?: Date
+    }
+  | {
+      type: 'by_start_at_less_than'
+      statuses: Array<DurableTaskExecutionStatusStorageObject>
+      startAtLessThan: Date
+    }
+
+/** The error of an insert whose id exists already; every storage of ours throws it. */
+export function alreadyExistsMessage(executionId: string): string {
+  return `Task execution ${executionId} already exists`
+}
+
+/**
+ * Updates at most `limit` of the executions that match: finds them, then updates those found that
+ * still match the clause's `statuses` and `needsPromiseCancellation`.
+ *
+ * @returns The ids of those that were updated.
+ *
+ * @category Storage
+ */
+export async function updateTaskExecutionsWithLimit(
+  tx: DurableStorageTx,
+  where: DurableTaskExecutionStorageWhere,
+  update: DurableTaskExecutionStorageObjectUpdate,
+  limit?: number,
+): Promise<Array<string>> {
+  if (limit === undefined || !(limit >= 0)) {
+    return await tx.updateTaskExecutions(where, update)
+  }
+  if (limit === 0) {
+    return []
+  }
+  const executionIds = await tx.getTaskExecutionIds(where, limit)
+  if (executionIds.length === 0) {
+    return []
+  }
+  return await tx.updateTaskExecutions(
+    {
+      type: 'by_execution_ids',
+      executionIds,
+      statuses: where.statuses,
+      ...(where.type === 'by_execution_ids' && where.needsPromiseCancellation !== undefined
+        ? { needsPromiseCancellation: where.needsPromiseCancellation }
+        : {}),
+    } as DurableTaskExecutionStorageWhere,
+    update,
+  )
+}

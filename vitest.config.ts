@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url'
+
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string): string =>
+  fileURLToPath(new URL(`./packages/durable-execution/src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // Tests run on the sources; what users install is built and tried by `npm run check:package`.
+    alias: [
+      { find: /^durable-execution$/, replacement: source('index.ts') },
+      { find: /^durable-execution\/sqlite$/, replacement: source('storage/sqlite/index.ts') },
+      { find: /^durable-execution\/superjson$/, replacement: source('superjson.ts') },
+      { find: /^durable-execution\/testing$/, replacement: source('testing/index.ts') },
+    ],
+  },
+  test: {
+    include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    maxWorkers: 2,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  },
+})
