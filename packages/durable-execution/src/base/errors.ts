@@ -115,7 +115,7 @@ export function toDurableExecutionError(thrown: unknown): DurableExecutionError 
 /** The message of whatever was thrown. Never throws itself. */
 export function messageOf(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? String(thrown.message) : String(thrown)
+    return thrown instanceof Error ? `${thrown.message}` : String(thrown)
   } catch {
     return 'Unknown error'
   }

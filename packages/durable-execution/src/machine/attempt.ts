@@ -1,0 +1,172 @@
+/** What the life of one attempt does to its row: claimed, renewed, settled, released, lost, cancelled. */
+
+import { type Millis } from '../base/clock.ts'
+import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { type ExecutionEvent, type Lease, type Refusal } from './event.ts'
+import { type ExecutionUpdate, type FinishedStatus, isFinishedStatus, type LeanRow } from './execution.ts'
+import { nextAttemptAfterLossAt, nextAttemptAt } from './retry.ts'
+
+type EventOf<K extends ExecutionEvent['kind']> = Extract<ExecutionEvent, { kind: K }>
+type Move = ExecutionUpdate | Refusal
+
+/** Whether the row runs under this lease. */
+export function holdsLease(row: LeanRow, lease: Lease): boolean {
+  return row.status === 'running' && wasClaimedBy(row, lease)
+}
+
+/** Whether the row's last claim is this one. */
+export function wasClaimedBy(row: LeanRow, lease: Lease): boolean {
+  return (
+    row.startedAt?.getTime() === lease.startedAt.getTime() &&
+    (row.leaseId === undefined || row.leaseId === lease.leaseId)
+  )
+}
+
+export function claimed(row: LeanRow, event: EventOf<'claimed'>, now: Millis): Move {
+  if (row.startAt.getTime() > now) {
+    return 'not_due'
+  }
+  // The fence: each claim of a row has a later `startedAt` than all before it, whatever the clocks say.
+  const startedAtMs = Math.max(now, (row.startedAt?.getTime() ?? -Infinity) + 1)
+  return {
+    status: 'running',
+    startedAt: new Date(startedAtMs),
+    expiresAt: event.expiresAt,
+    leaseId: event.leaseId,
+    executorId: event.executorId,
+    updatedAt: new Date(now),
+  }
+}
+
+export function renewed(row: LeanRow, event: EventOf<'renewed'>, now: Millis): Move {
+  return holdsLease(row, event.lease) ? { expiresAt: event.expiresAt, updatedAt: new Date(now) } : 'stale'
+}
+
+export function succeeded(row: LeanRow, event: EventOf<'succeeded'>, now: Millis): Move {
+  if (!holdsLease(row, event.lease)) {
+    return 'stale'
+  }
+  return {
+    ...finish(row, 'completed', now),
+    runOutput: event.runOutput,
+    output: event.runOutput,
+    unsetError: true,
+    losses: 0,
+  }
+}
+
+export function failed(row: LeanRow, event: EventOf<'failed'>, now: Millis): Move {
+  return holdsLease(row, event.lease) ? afterError(row, event.error, now) : 'stale'
+}
+
+/** The attempt ended with this error: retried, or the end. */
+export function afterError(
+  row: LeanRow,
+  error: DurableExecutionErrorStorageObject,
+  now: Millis,
+): ExecutionUpdate {
+  const kept = { ...error, message: cutMessage(error.message) }
+  const retryAt = error.isRetryable ? nextAttemptAt(row.retryOptions, row.retryAttempts, now) : null
+  if (retryAt === null) {
+    return { ...finish(row, statusFor(error), now), error: kept, losses: 0 }
+  }
+  return {
+    status: 'ready',
+    error: kept,
+    retryAttempts: row.retryAttempts + 1,
+    startAt: new Date(retryAt),
+    unsetExpiresAt: true,
+    losses: 0,
+    updatedAt: new Date(now),
+  }
+}
+
+export function released(row: LeanRow, event: EventOf<'released'>, now: Millis): Move {
+  return holdsLease(row, event.lease)
+    ? { status: 'ready', unsetExpiresAt: true, updatedAt: new Date(now) }
+    : 'stale'
+}
+
+// A lapsed lease means that the executor died or stalled: that is a loss, never a retry of the task's own.
+export function lost(row: LeanRow, event: EventOf<'lost'>, now: Millis): Move {
+  if (row.expiresAt === undefined || row.expiresAt.getTime() >= now) {
+    return 'not_lapsed'
+  }
+  const losses = (row.losses ?? 0) + 1
+  if (losses >= event.maxLosses) {
+    return {
+      ...finish(row, 'failed', now),
+      losses,
+      error: {
+        errorType: 'generic',
+        message: `Task lost ${losses} times: each time the process that ran it died or stalled`,
+        isRetryable: false,
+      },
+    }
+  }
+  return {
+    status: 'ready',
+    error: { errorType: 'generic', message: 'Task expired', isRetryable: false },
+    losses,
+    startAt: new Date(nextAttemptAfterLossAt(losses, now)),
+    unsetExpiresAt: true,
+    updatedAt: new Date(now),
+  }
+}
+
+export function cancelled(row: LeanRow, message: string, now: Millis): ExecutionUpdate {
+  return {
+    ...finish(row, 'cancelled', now),
+    error: { errorType: 'cancelled', message: cutMessage(message), isRetryable: false },
+    // Whoever runs it, wherever that is, is told through this flag.
+    needsPromiseCancellation: row.status === 'running',
+  }
+}
+
+/** The fields that every end writes. `finishedAt` is never before `startedAt`. */
+export function finish(row: LeanRow, status: FinishedStatus, now: Millis): ExecutionUpdate {
+  return {
+    status,
+    finishedAt: new Date(Math.max(now, row.startedAt?.getTime() ?? now)),
+    unsetExpiresAt: true,
+    updatedAt: new Date(now),
+  }
+}
+
+/** Whether a refused outcome is in the row already: this very event was written, and its reply was lost. */
+export function isRepeated(row: LeanRow, event: ExecutionEvent): boolean {
+  switch (event.kind) {
+    case 'succeeded':
+      return wasClaimedBy(row, event.lease) && row.status === 'completed'
+    case 'fanned_out':
+      return (
+        wasClaimedBy(row, event.lease) &&
+        (row.status.startsWith('waiting') ||
+          row.finalizeTask !== undefined ||
+          row.status === 'completed' ||
+          row.status === 'children_tasks_failed')
+      )
+    case 'failed':
+      return (
+        wasClaimedBy(row, event.lease) &&
+        (row.status === 'ready' || isFinishedStatus(row.status)) &&
+        row.error?.message === cutMessage(event.error.message) &&
+        row.error.errorType === event.error.errorType
+      )
+    case 'released':
+      return wasClaimedBy(row, event.lease) && row.status === 'ready' && row.error?.message !== 'Task expired'
+    default:
+      return false
+  }
+}
+
+function statusFor(error: DurableExecutionErrorStorageObject): FinishedStatus {
+  switch (error.errorType) {
+    case 'timed_out':
+      return 'timed_out'
+    case 'cancelled':
+      return 'cancelled'
+    case 'generic':
+      return 'failed'
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The rules applied to rows that were locked together: every event of one transaction, over one
+ * working copy, so that two children that finish at once are both counted.
+ *
+ * What follows from an event inside the family is decided too: a row that finishes is closed, and its
+ * parent told, if that parent is in the family and its task is known here.
+ */
+
+import { type Millis } from '../base/clock.ts'
+import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts'
+import {
+  applyUpdate,
+  type ExecutionRow,
+  type ExecutionUpdate,
+  isFinishedStatus,
+  type LeanRow,
+  mergeUpdates,
+} from './execution.ts'
+import { type FanIn, mayHaveOpenBelow, type ParentPlan, wasCancelledByParent } from './parent.ts'
+import { type Step, transition, type TransitionFacts } from './transition.ts'
+
+/** Rows under lock, by id. */
+export type Family = {
+  rows: ReadonlyMap<string, LeanRow>
+  /** Parents that were looked for and do not exist: what they would have been told is told to nobody. */
+  missingParentIds?: ReadonlySet<string>
+}
+
+/** What the rules know beside the rows. */
+export type Rules = {
+  now: Millis
+  /** What is known here of a parent's task; undefined if nothing. */
+  planOf: (taskId: string) => ParentPlan | undefined
+  newExecutionId: () => string
+  /** Stored outputs of finished children, read for parents whose turn has come. */
+  fanIns: ReadonlyMap<string, FanInFacts>
+  /** Stored outputs of finished finalize executions. */
+  outputs: ReadonlyMap<string, string>
+}
+
+/** A parent's own texts and its children, with the outputs that are stored so far. */
+export type FanInFacts = {
+  runInput: string
+  runOutput: string
+  children: ReadonlyArray<{ taskId: string; executionId: string; output?: string | undefined }>
+}
+
+/** What was decided: for each event its result, and what is to be written. */
+export type Decision = {
+  kind: 'decided'
+  results: Array<'accepted' | Refusal>
+  updates: Map<string, ExecutionUpdate>
+  inserts: Array<ExecutionRow>
+  /** All rows of the family as they will be. */
+  rows: ReadonlyMap<string, LeanRow>
+}
+
+/** What must be read before anything can be decided. */
+export type Wanted = { kind: 'wanted'; fanInIds: Array<string>; outputIds: Array<string> }
+
+/** Decides all events over the family. Nothing that is given is changed. */
+export function decide(family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules): Decision | Wanted {
+  const work = new Work(family, rules)
+  const results = events.map((event) => work.take(event))
+  for (const executionId of work.finishedIds()) {
+    work.closeIfPossible(executionId)
+  }
+  return work.result(results)
+}
+
+/** The working copy of one decision. */
+class Work {
+  readonly #rows: Map<string, LeanRow>
+  readonly #updates = new Map<string, ExecutionUpdate>()
+  readonly #inserts: Array<ExecutionRow> = []
+  readonly #finishedIds = new Set<string>()
+  readonly #fanInIds = new Set<string>()
+  readonly #outputIds = new Set<string>()
+  readonly #family: Family
+  readonly #rules: Rules
+  readonly #facts: TransitionFacts
+
+  constructor(family: Family, rules: Rules) {
+    this.#family = family
+    this.#rules = rules
+    this.#rows = new Map(family.rows)
+    this.#facts = {
+      now: rules.now,
+      planOf: rules.planOf,
+      newExecutionId: rules.newExecutionId,
+      row: (executionId) => this.#rows.get(executionId),
+      fanIn: (parentId) => this.#fanIn(parentId),
+      output: (executionId) => rules.outputs.get(executionId),
+    }
+  }
+
+  finishedIds(): Set<string> {
+    return this.#finishedIds
+  }
+
+  take(event: OutsideEvent): 'accepted' | Refusal {
+    if (event.kind === 'closed') {
+      return this.#close(event.executionId, event.isBelowClosed)
+    }
+    return this.#apply(event)
+  }
+
+  closeIfPossible(executionId: string): void {
+    const row = this.#rows.get(executionId)
+    if (row !== undefined && isFinishedStatus(row.status) && !row.isClosed && !mayHaveOpenBelow(row)) {
+      this.#close(executionId, true)
+    }
+  }
+
+  result(results: Array<'accepted' | Refusal>): Decision | Wanted {
+    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0) {
+      return { kind: 'wanted', fanInIds: [...this.#fanInIds], outputIds: [...this.#outputIds] }
+    }
+    return {
+      kind: 'decided',
+      results,
+      updates: this.#updates,
+      inserts: this.#inserts,
+      rows: this.#rows,
+    }
+  }
+
+  /** Tells the parent, then marks the row closed: both or neither. */
+  #close(executionId: string, isBelowClosed: boolean): 'accepted' | Refusal {
+    const row = this.#rows.get(executionId)
+    if (row === undefined) {
+      return 'not_found'
+    }
+    const closed: ExecutionEvent = { kind: 'closed', executionId, isBelowClosed }
+    const check = transition(row, closed, this.#facts)
+    if ('refused' in check) {
+      return check.refused
+    }
+    const told = this.#tellParent(row)
+    return told === 'accepted' ? this.#apply(closed) : told
+  }
+
+  #tellParent(row: LeanRow): 'accepted' | Refusal {
+    const parentId = row.parentTask?.executionId
+    if (row.parentTask === undefined || parentId === undefined) {
+      return 'accepted'
+    }
+    if (wasCancelledByParent(row) || this.#family.missingParentIds?.has(parentId) === true) {
+      return 'accepted'
+    }
+    const parent = this.#rows.get(parentId)
+    if (parent === undefined) {
+      return 'parent_unknown'
+    }
+    if (!isFinishedStatus(parent.status) && this.#rules.planOf(parent.taskId) === undefined) {
+      return 'parent_unknown'
+    }
+    return this.#apply(newsForParent(row, parentId, row.parentTask.isFinalizeTask === true))
+  }
+
+  #apply(event: ExecutionEvent): 'accepted' | Refusal {
+    const row = this.#rows.get(event.executionId)
+    if (row === undefined) {
+      return 'not_found'
+    }
+    const step = transition(row, event, this.#facts)
+    if ('refused' in step) {
+      return step.refused
+    }
+    if ('needs' in step) {
+      ;(step.needs === 'fan_in' ? this.#fanInIds : this.#outputIds).add(step.executionId)
+      return 'accepted'
+    }
+    this.#write(row, step)
+    return 'accepted'
+  }
+
+  #write(row: LeanRow, { update, inserts }: Step): void {
+    const { executionId } = row
+    // One by one: a spread of a hundred thousand rows would not fit on the stack.
+    for (const insert of inserts) {
+      this.#inserts.push(insert)
+    }
+    if (update === null) {
+      return
+    }
+    const before = this.#updates.get(executionId)
+    this.#updates.set(executionId, before === undefined ? update : mergeUpdates(before, update))
+    const next = applyUpdate(row, update)
+    this.#rows.set(executionId, next)
+    if (isFinishedStatus(next.status) && !isFinishedStatus(row.status)) {
+      this.#finishedIds.add(executionId)
+    }
+  }
+
+  /** The parent's texts, with outputs from this very transaction before the stored ones. */
+  #fanIn(parentId: string): FanIn | undefined {
+    const facts = this.#rules.fanIns.get(parentId)
+    if (facts === undefined) {
+      return undefined
+    }
+    const children = facts.children.map(({ taskId, executionId, output }) => ({
+      taskId,
+      executionId,
+      output: this.#rows.get(executionId)?.output ?? output,
+    }))
+    return { runInput: facts.runInput, runOutput: facts.runOutput, children }
+  }
+}
+
+function newsForParent(row: LeanRow, parentId: string, isFinalizeTask: boolean): ExecutionEvent {
+  const isCompleted = row.status === 'completed'
+  const about = { executionId: parentId, childId: row.executionId }
+  if (isFinalizeTask) {
+    return { kind: isCompleted ? 'finalize_completed' : 'finalize_failed', ...about }
+  }
+  return { kind: isCompleted ? 'child_completed' : 'child_failed', ...about }
+}

@@ -1,0 +1,223 @@
+/** What children and the finalize task do to their parent. */
+
+import { type Millis } from '../base/clock.ts'
+import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { finish } from './attempt.ts'
+import { type ExecutionTemplate, type NewChild } from './event.ts'
+import {
+  childrenCount,
+  createDurableTaskExecutionStorageObject,
+  type DurableChildTaskExecution,
+  type DurableChildTaskExecutionErrorStorageObject,
+  type ExecutionRow,
+  type ExecutionUpdate,
+  isFinishedStatus,
+  type LeanRow,
+  parentErrorOf,
+} from './execution.ts'
+
+/** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
+export type ParentPlan = {
+  /** The text of the parent's output when there is no finalize task. */
+  composeOutput: (fanIn: FanIn) => Composed
+  /** The finalize task, if there is one, and the text of its input. */
+  finalize?: { template: ExecutionTemplate; composeInput: (fanIn: FanIn) => Composed }
+}
+
+/** All that a parent's outputs are made of, once its children are done. */
+export type FanIn = {
+  runInput: string
+  runOutput: string
+  /** In the order the run returned them; an output that is missing in the storage cannot be read. */
+  children: ReadonlyArray<DurableChildTaskExecution & { output: string | undefined }>
+}
+
+/** A text, or why there is none; with the child at fault, if it was a child's output. */
+export type Composed = { text: string } | { error: DurableExecutionErrorStorageObject; childIndex?: number }
+
+/** An update of the parent and, with it, the finalize execution to insert. */
+export type ParentMove = { update: ExecutionUpdate; insert?: ExecutionRow }
+
+/** The rows of the children that a run returned. */
+export function childRows(
+  parent: LeanRow,
+  children: ReadonlyArray<NewChild>,
+  now: Millis,
+): Array<ExecutionRow> {
+  return children.map((child, childIndex) => ({ ...rowBelow(parent, child, now), childIndex }))
+}
+
+/** One more child is completed, and others are still to come. */
+export function countChild(parent: LeanRow, now: Millis): ExecutionUpdate {
+  return {
+    childrenTasksCompletedCount: parent.childrenTasksCompletedCount + 1,
+    updatedAt: new Date(now),
+  }
+}
+
+/** Whether no child is missing once `completed` of them are done. */
+export function isLastChild(parent: LeanRow, completed: number): boolean {
+  return completed === childrenCount(parent)
+}
+
+/** All children are completed (perhaps there were none): on to the finalize task, or the end. */
+export function fanIn(
+  parent: LeanRow,
+  plan: ParentPlan,
+  facts: FanIn,
+  finalizeId: () => string,
+  now: Millis,
+): ParentMove | { error: DurableExecutionErrorStorageObject; childIndex?: number } {
+  if (plan.finalize === undefined) {
+    const output = plan.composeOutput(facts)
+    return 'error' in output
+      ? output
+      : { update: { ...finish(parent, 'completed', now), output: output.text, unsetError: true } }
+  }
+  if ((parent.depth ?? 0) >= LIMITS.depth) {
+    return { error: tooDeep() }
+  }
+  const input = plan.finalize.composeInput(facts)
+  if ('error' in input) {
+    return input
+  }
+  const { template } = plan.finalize
+  const insert = rowBelow(parent, { ...template, executionId: finalizeId(), runInput: input.text }, now, true)
+  return {
+    update: {
+      status: 'waiting_for_finalize_task',
+      finalizeTask: { taskId: insert.taskId, executionId: insert.executionId },
+      unsetExpiresAt: true,
+      unsetError: true,
+      updatedAt: new Date(now),
+    },
+    insert,
+  }
+}
+
+/** What the children left cannot be put together. */
+export function fanInFailed(
+  parent: LeanRow,
+  facts: FanIn,
+  failure: { error: DurableExecutionErrorStorageObject; childIndex?: number },
+  now: Millis,
+): ExecutionUpdate {
+  const index = failure.childIndex
+  const child = index === undefined ? undefined : facts.children[index]
+  if (index === undefined || child === undefined) {
+    return { ...finish(parent, 'children_tasks_failed', now), error: failure.error, childrenTasksErrors: [] }
+  }
+  return {
+    ...finish(parent, 'children_tasks_failed', now),
+    childrenTasksErrors: [
+      { index, taskId: child.taskId, executionId: child.executionId, error: failure.error },
+    ],
+  }
+}
+
+/** A child ended badly: the first one ends the parent, later ones are only added to its list. */
+export function childFailed(
+  parent: LeanRow,
+  child: LeanRow,
+  index: number,
+  now: Millis,
+): ExecutionUpdate | null {
+  const reason = parentErrorOf(child)
+  const entry: DurableChildTaskExecutionErrorStorageObject = {
+    index,
+    taskId: child.taskId,
+    executionId: child.executionId,
+    error: { ...reason, message: cutMessage(reason.message) },
+  }
+  if (parent.status === 'waiting_for_children_tasks') {
+    return { ...finish(parent, 'children_tasks_failed', now), childrenTasksErrors: [entry] }
+  }
+  const errors = parent.childrenTasksErrors ?? []
+  const isToBeAdded =
+    parent.status === 'children_tasks_failed' &&
+    !wasCancelledByParent(child) &&
+    errors.length < LIMITS.childrenErrorsKept &&
+    !errors.some((error) => error.executionId === child.executionId)
+  return isToBeAdded ? { childrenTasksErrors: [...errors, entry], updatedAt: new Date(now) } : null
+}
+
+/** The finalize task ended: its output or its error becomes the parent's. */
+export function finalizeEnded(
+  parent: LeanRow,
+  finalize: LeanRow,
+  output: string,
+  now: Millis,
+): ExecutionUpdate {
+  if (finalize.status === 'completed') {
+    return { ...finish(parent, 'completed', now), unsetError: true, output }
+  }
+  const reason = parentErrorOf(finalize)
+  return {
+    ...finish(parent, 'finalize_task_failed', now),
+    finalizeTaskError: { ...reason, message: cutMessage(reason.message) },
+  }
+}
+
+/** What a child is told when its parent ended badly. */
+export function parentEndedMessage(parent: LeanRow): string {
+  return cutMessage(`${parentEndedPrefix(parent.taskId, parent.executionId)}${parentErrorOf(parent).message}`)
+}
+
+/** Whether the child was cancelled because its parent had ended, not by itself. */
+export function wasCancelledByParent(child: LeanRow): boolean {
+  return (
+    child.status === 'cancelled' &&
+    child.parentTask !== undefined &&
+    child.error?.message.startsWith(
+      parentEndedPrefix(child.parentTask.taskId, child.parentTask.executionId),
+    ) === true
+  )
+}
+
+/** Whether something below the row may still be active though it is finished. */
+export function mayHaveOpenBelow(row: LeanRow): boolean {
+  switch (row.status) {
+    case 'children_tasks_failed':
+      return true
+    case 'cancelled':
+      return childrenCount(row) > 0 || row.finalizeTask !== undefined
+    default:
+      // Completed and finalize_task_failed came after all below had ended; the others never had anything below.
+      return false
+  }
+}
+
+/** Whether the row is finished and reports failure. */
+export function endedBadly(row: LeanRow): boolean {
+  return isFinishedStatus(row.status) && row.status !== 'completed'
+}
+
+/** The error of a run that would grow its tree beyond the limit. */
+export function tooDeep(): DurableExecutionErrorStorageObject {
+  return {
+    errorType: 'generic',
+    message: `A tree of executions may be at most ${LIMITS.depth} deep (limit: depth); this one would be ${LIMITS.depth + 1}`,
+    isRetryable: false,
+  }
+}
+
+function parentEndedPrefix(taskId: string, executionId: string): string {
+  return `Parent task ${taskId} with execution id ${executionId} failed: `
+}
+
+function rowBelow(
+  parent: LeanRow,
+  child: NewChild,
+  now: Millis,
+  isFinalizeTask: boolean = false,
+): ExecutionRow {
+  const { taskId, executionId } = parent
+  const row = createDurableTaskExecutionStorageObject({
+    ...child,
+    now: new Date(now),
+    rootTask: parent.rootTask ?? { taskId, executionId },
+    parentTask: isFinalizeTask ? { taskId, executionId, isFinalizeTask } : { taskId, executionId },
+  })
+  return parent.depth === undefined ? row : { ...row, depth: parent.depth + 1 }
+}

@@ -1,0 +1,208 @@
+/** One event meets one row: the table says whether it may, the rules say what becomes of the row. */
+
+import { assert } from '../base/assert.ts'
+import { type Millis } from '../base/clock.ts'
+import { LIMITS } from '../base/limits.ts'
+import {
+  afterError,
+  cancelled,
+  claimed,
+  failed,
+  holdsLease,
+  isRepeated,
+  lost,
+  released,
+  renewed,
+  succeeded,
+} from './attempt.ts'
+import { type ExecutionEvent, type NewChild, type Refusal } from './event.ts'
+import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import {
+  childFailed,
+  childRows,
+  type FanIn,
+  countChild,
+  fanIn,
+  fanInFailed,
+  finalizeEnded,
+  isLastChild,
+  type ParentPlan,
+  tooDeep,
+} from './parent.ts'
+import { TRANSITIONS } from './table.ts'
+
+/** What the rules may ask of the world around the row; all of it was read before. */
+export type TransitionFacts = {
+  now: Millis
+  /** What is known here of a parent's task; undefined if nothing. */
+  planOf: (taskId: string) => ParentPlan | undefined
+  newExecutionId: () => string
+  /** A row of the family. */
+  row: (executionId: string) => LeanRow | undefined
+  /** The outputs a parent's end is made of; undefined if they were not read yet. */
+  fanIn: (parentId: string) => FanIn | undefined
+  /** The output of a finished row; undefined if it was not read yet. */
+  output: (executionId: string) => string | undefined
+}
+
+/** What becomes of the row, and which rows appear below it. */
+export type Step = { update: ExecutionUpdate | null; inserts: ReadonlyArray<ExecutionRow> }
+
+/** What must be read before the event can be decided. */
+export type Needs = { needs: 'fan_in' | 'output'; executionId: string }
+
+export type Transition = Step | Needs | { refused: Refusal }
+
+/** Decides one event. The row is not changed; what it becomes is in the answer. */
+export function transition(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Transition {
+  const cell = TRANSITIONS[row.status][event.kind]
+  if ('refused' in cell) {
+    return { refused: isRepeated(row, event) ? 'repeated' : cell.refused }
+  }
+  const step = move(row, event, facts)
+  if (!('update' in step)) {
+    return step
+  }
+  const next = step.update?.status ?? row.status
+  assert(cell.to.includes(next), `${event.kind} led from ${row.status} to ${next}`)
+  return step
+}
+
+function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Transition {
+  const { now } = facts
+  switch (event.kind) {
+    case 'claimed':
+      return answer(claimed(row, event, now))
+    case 'renewed':
+      return answer(renewed(row, event, now))
+    case 'succeeded':
+      return answer(succeeded(row, event, now))
+    case 'fanned_out':
+      return holdsLease(row, event.lease) ? fannedOut(row, event, facts) : { refused: 'stale' }
+    case 'failed':
+      return answer(failed(row, event, now))
+    case 'released':
+      return answer(released(row, event, now))
+    case 'lost':
+      return answer(lost(row, event, now))
+    case 'cancelled':
+      return answer(cancelled(row, 'Task cancelled', now))
+    case 'parent_ended':
+      return answer(cancelled(row, event.parentError.message, now))
+    case 'child_completed':
+      return childCompleted(row, facts)
+    case 'child_failed': {
+      const child = facts.row(event.childId)
+      assert(child, `the failed child ${event.childId} is not in its family`)
+      return { update: childFailed(row, child, indexOfChild(row, child), now), inserts: [] }
+    }
+    case 'finalize_completed':
+    case 'finalize_failed':
+      return finalizeDone(row, event.childId, facts)
+    case 'closed':
+      return close(row, event.isBelowClosed, now)
+  }
+}
+
+function answer(outcome: ExecutionUpdate | Refusal): Transition {
+  return typeof outcome === 'string' ? { refused: outcome } : { update: outcome, inserts: [] }
+}
+
+function fannedOut(
+  row: LeanRow,
+  event: { runOutput: string; children: ReadonlyArray<NewChild> },
+  facts: TransitionFacts,
+): Transition {
+  const { now } = facts
+  if (event.children.length > 0 && (row.depth ?? 0) >= LIMITS.depth) {
+    return answer(afterError(row, tooDeep(), now))
+  }
+  const settled: ExecutionUpdate = {
+    runOutput: event.runOutput,
+    unsetExpiresAt: true,
+    unsetError: true,
+    losses: 0,
+    updatedAt: new Date(now),
+  }
+  if (event.children.length > 0) {
+    return {
+      update: {
+        ...settled,
+        status: 'waiting_for_children_tasks',
+        childrenTasks: event.children.map(({ taskId, executionId }) => ({ taskId, executionId })),
+        childrenTasksCount: event.children.length,
+      },
+      inserts: childRows(row, event.children, now),
+    }
+  }
+  if (row.runInput === undefined) {
+    return { needs: 'fan_in', executionId: row.executionId }
+  }
+  const plan = facts.planOf(row.taskId)
+  assert(plan, `${row.taskId} was run here and is not known here`)
+  const whole: FanIn = { runInput: row.runInput, runOutput: event.runOutput, children: [] }
+  const step = fanIn(row, plan, whole, facts.newExecutionId, now)
+  if ('error' in step) {
+    return answer(afterError(row, { ...step.error, isRetryable: false }, now))
+  }
+  return {
+    update: { ...settled, ...step.update, childrenTasks: [], childrenTasksCount: 0 },
+    inserts: step.insert === undefined ? [] : [step.insert],
+  }
+}
+
+function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {
+  const { now } = facts
+  const counted = countChild(parent, now)
+  const completed = counted.childrenTasksCompletedCount ?? 0
+  if (parent.status !== 'waiting_for_children_tasks' || !isLastChild(parent, completed)) {
+    return { update: counted, inserts: [] }
+  }
+  const plan = facts.planOf(parent.taskId)
+  if (plan === undefined) {
+    return { refused: 'parent_unknown' }
+  }
+  const whole = facts.fanIn(parent.executionId)
+  if (whole === undefined) {
+    return { needs: 'fan_in', executionId: parent.executionId }
+  }
+  const step = fanIn(parent, plan, whole, facts.newExecutionId, now)
+  if ('error' in step) {
+    return { update: { ...counted, ...fanInFailed(parent, whole, step, now) }, inserts: [] }
+  }
+  return {
+    update: { ...counted, ...step.update },
+    inserts: step.insert === undefined ? [] : [step.insert],
+  }
+}
+
+function finalizeDone(parent: LeanRow, finalizeId: string, facts: TransitionFacts): Transition {
+  const finalize = facts.row(finalizeId)
+  assert(finalize, `the finalize execution ${finalizeId} is not in its family`)
+  if (parent.status !== 'waiting_for_finalize_task') {
+    return { update: null, inserts: [] }
+  }
+  if (finalize.status !== 'completed') {
+    return { update: finalizeEnded(parent, finalize, '', facts.now), inserts: [] }
+  }
+  const output = finalize.output ?? facts.output(finalizeId)
+  return output === undefined
+    ? { needs: 'output', executionId: finalizeId }
+    : { update: finalizeEnded(parent, finalize, output, facts.now), inserts: [] }
+}
+
+function close(row: LeanRow, isBelowClosed: boolean, now: Millis): Transition {
+  if (row.isClosed) {
+    return { refused: 'closed' }
+  }
+  return isBelowClosed
+    ? { update: { isClosed: true, updatedAt: new Date(now) }, inserts: [] }
+    : { refused: 'below_open' }
+}
+
+function indexOfChild(parent: LeanRow, child: LeanRow): number {
+  return (
+    child.childIndex ??
+    Math.max(0, parent.childrenTasks?.findIndex((entry) => entry.executionId === child.executionId) ?? 0)
+  )
+}
