@@ -101,21 +101,30 @@ export function cutMessage(message: string): string {
     return message
   }
   const cut = message.slice(0, LIMITS.errorMessageLength)
-  return cut.isWellFormed() ? cut : cut.slice(0, -1)
+  const lastUnit = cut.charCodeAt(cut.length - 1)
+  const isFirstHalf = lastUnit >= 0xd800 && lastUnit <= 0xdbff
+  return isFirstHalf ? cut.slice(0, -1) : cut
 }
 
 /** Whatever was thrown, as an error of ours: one of ours as it is, anything else as a retryable one with its message. */
 export function toDurableExecutionError(thrown: unknown): DurableExecutionError {
-  if (thrown instanceof DurableExecutionError) {
-    return thrown
+  return isOwnError(thrown) ? thrown : new DurableExecutionError(messageOf(thrown), true, { cause: thrown })
+}
+
+function isOwnError(thrown: unknown): thrown is DurableExecutionError {
+  try {
+    return thrown instanceof DurableExecutionError
+  } catch {
+    // A proxy may throw even when it is asked for its class.
+    return false
   }
-  return new DurableExecutionError(messageOf(thrown), true, { cause: thrown })
 }
 
 /** The message of whatever was thrown. Never throws itself. */
 export function messageOf(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? `${thrown.message}` : String(thrown)
+    const { message }: { message: unknown } = thrown instanceof Error ? thrown : { message: thrown }
+    return String(message)
   } catch {
     return 'Unknown error'
   }

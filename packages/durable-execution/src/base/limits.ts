@@ -36,6 +36,8 @@ export const LIMITS = {
   pollMs: 500,
   /** How long a waiter waits between looks of its own. */
   waitPollMs: 1_000,
+  /** Ready rows looked at to learn when the next one is due. */
+  nextDueRows: 16,
   /** Runs at a time in one executor. */
   concurrentRuns: 100,
   /** Ids in one call of a storage operation. */

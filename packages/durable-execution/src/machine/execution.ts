@@ -267,16 +267,23 @@ export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate):
 
 /** One update that does what the two do one after the other. */
 export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): ExecutionUpdate {
-  const merged: ExecutionUpdate = { ...first, ...second }
-  if (second.error !== undefined) {
-    delete merged.unsetError
-  } else if (second.unsetError === true) {
+  const merged = { ...first }
+  const given = Object.entries(second).filter(([, value]) => value !== undefined)
+  Object.assign(merged, Object.fromEntries(given))
+  // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
+  if (second.unsetError === true) {
     delete merged.error
+  } else if (second.error !== undefined) {
+    delete merged.unsetError
+  } else if (first.unsetError === true) {
+    merged.unsetError = true
   }
-  if (second.expiresAt !== undefined) {
-    delete merged.unsetExpiresAt
-  } else if (second.unsetExpiresAt === true) {
+  if (second.unsetExpiresAt === true) {
     delete merged.expiresAt
+  } else if (second.expiresAt !== undefined) {
+    delete merged.unsetExpiresAt
+  } else if (first.unsetExpiresAt === true) {
+    merged.unsetExpiresAt = true
   }
   return merged
 }

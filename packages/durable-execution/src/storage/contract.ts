@@ -103,9 +103,7 @@ export type DurableStorageTx = {
    * come back `running`, whole, with `startedAt = max(now, their last startedAt + 1 ms)`, the given
    * lease and executor, `updatedAt = now`.
    */
-  claimTaskExecutions?: (
-    claim: DurableStorageClaim,
-  ) => MaybePromise<Array<DurableTaskExecutionStorageObject>>
+  claimTaskExecutions?: (claim: DurableStorageClaim) => MaybePromise<Array<DurableTaskExecutionStorageObject>>
   /**
    * Optional. Many guarded updates in one step. Each changes its row only if the row's status is among
    * `statuses`, where given, and its `leaseId` is the given one, where given. An id comes at most once.
@@ -134,10 +132,7 @@ export type DurableStorageTx = {
    */
   renewTaskExecutions?: (renew: DurableStorageRenew) => MaybePromise<Array<DurableStorageRenewed>>
   /** Optional. The ids of the executions whose parent is the given one and that are active or not closed yet. */
-  getTaskExecutionIdsBelow?: (
-    parentExecutionId: string,
-    limit: number,
-  ) => MaybePromise<Array<string>>
+  getTaskExecutionIdsBelow?: (parentExecutionId: string, limit: number) => MaybePromise<Array<string>>
 }
 
 /**
@@ -273,11 +268,11 @@ export async function updateTaskExecutionsWithLimit(
     {
       type: 'by_execution_ids',
       executionIds,
-      statuses: where.statuses,
+      ...(where.statuses === undefined ? {} : { statuses: where.statuses }),
       ...(where.type === 'by_execution_ids' && where.needsPromiseCancellation !== undefined
         ? { needsPromiseCancellation: where.needsPromiseCancellation }
         : {}),
-    } as DurableTaskExecutionStorageWhere,
+    },
     update,
   )
 }

@@ -55,8 +55,8 @@ export function createTransactionMutex(): TransactionMutex {
         return
       }
       next += 1
-      // Taking from the front of a long array is slow; the served part is dropped now and then instead.
-      if (next > 1_000 || next === waiting.length) {
+      // Taking from the front of a long array is slow: the served part is dropped once it is the larger one.
+      if (next === waiting.length || (next > 1_000 && next * 2 > waiting.length)) {
         waiting = waiting.slice(next)
         next = 0
       }

@@ -1,0 +1,54 @@
+/** Listens to the storage's hints while somebody has a use for them. */
+
+import { type Logger } from '../base/logger.ts'
+import { type DurableStorage, type DurableStorageChangeHint } from '../storage/contract.ts'
+
+export class ChangeFeed {
+  readonly #storage: DurableStorage
+  readonly #logger: Logger
+  readonly #onHint: (hint: DurableStorageChangeHint) => void
+  readonly #wantedBy = new Set<string>()
+  #work: Promise<void> = Promise.resolve()
+  #stop: (() => Promise<void>) | undefined
+
+  constructor(storage: DurableStorage, logger: Logger, onHint: (hint: DurableStorageChangeHint) => void) {
+    this.#storage = storage
+    this.#logger = logger
+    this.#onHint = onHint
+  }
+
+  /** Says whether somebody wants hints. */
+  want(who: string, isWanted: boolean): void {
+    const before = this.#wantedBy.size > 0
+    if (isWanted) {
+      this.#wantedBy.add(who)
+    } else {
+      this.#wantedBy.delete(who)
+    }
+    if (this.#wantedBy.size > 0 !== before) {
+      // One after the other, so that a quick change of mind ends in what was wanted last.
+      this.#work = this.#work.then(() => this.#settle())
+    }
+  }
+
+  /** Resolves when the last wish is carried out. */
+  async settled(): Promise<void> {
+    await this.#work
+  }
+
+  async #settle(): Promise<void> {
+    const isWanted = this.#wantedBy.size > 0
+    try {
+      if (isWanted && this.#stop === undefined) {
+        this.#stop = await this.#storage.onChange?.((hint) => this.#onHint(hint))
+      } else if (!isWanted && this.#stop !== undefined) {
+        const stop = this.#stop
+        this.#stop = undefined
+        await stop()
+      }
+    } catch (error) {
+      // Hints only make things faster; without them there is the poll.
+      this.#logger.error('The storage could not be listened to; changes are found by polling', error)
+    }
+  }
+}

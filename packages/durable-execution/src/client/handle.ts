@@ -1,0 +1,147 @@
+/** What a user holds of one execution. */
+
+import { type CancelSignal, toCancelSignal } from '../base/cancel.ts'
+import { DurableExecutionCancelledError, DurableExecutionError } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { type Serializer } from '../base/serializer.ts'
+import { type ExecutionRow, isFinishedStatus } from '../machine/execution.ts'
+import { type RowReader } from './reader.ts'
+import {
+  convertTaskExecutionStorageObjectToTaskExecution,
+  type DurableTaskExecution,
+  type DurableTaskFinishedExecution,
+} from './view.ts'
+import { type Waiters } from './waiters.ts'
+
+/**
+ * A handle of an execution: to look at it, to wait for it, to cancel it. Handles go on working after
+ * the executor has shut down.
+ *
+ * @category Executor
+ */
+export type DurableTaskHandle<TOutput> = {
+  getTaskId: () => string
+  getTaskExecutionId: () => string
+  /** The execution as it is now. */
+  getTaskExecution: () => Promise<DurableTaskExecution<TOutput>>
+  /**
+   * Waits until the execution is finished, however long that takes.
+   *
+   * @param options - `signal` ends the wait with a `DurableExecutionCancelledError`; the execution
+   * goes on. `pollingIntervalMs` is how often to look when nobody tells: default 1,000, also for 0 and less.
+   */
+  waitAndGetTaskFinishedExecution: (
+    options?: {
+      signal?: CancelSignal | AbortSignal | null | undefined
+      pollingIntervalMs?: number | null | undefined
+    } | null,
+  ) => Promise<DurableTaskFinishedExecution<TOutput>>
+  /**
+   * Cancels the execution and all below it. A finished one is left alone.
+   *
+   * @returns Whether this call cancelled it.
+   */
+  cancel: () => Promise<boolean>
+}
+
+/** What handles need. */
+export type HandleDoors = {
+  reader: RowReader
+  waiters: Waiters
+  serializer: Serializer
+  cancel: (executionId: string) => Promise<boolean>
+}
+
+export function createHandle<TOutput>(
+  taskId: string,
+  executionId: string,
+  doors: HandleDoors,
+): DurableTaskHandle<TOutput> {
+  return {
+    getTaskId: () => taskId,
+    getTaskExecutionId: () => executionId,
+    getTaskExecution: async () => toView(await readOrThrow(taskId, executionId, doors), doors),
+    waitAndGetTaskFinishedExecution: async (options) => {
+      const { signal, pollingIntervalMs } = options ?? {}
+      const cancelSignal = signal === undefined || signal === null ? undefined : toCancelSignal(signal)
+      const row = await waitUntilFinished(
+        taskId,
+        executionId,
+        doors,
+        cancelSignal,
+        resolvePollMs(pollingIntervalMs),
+      )
+      return toView<TOutput>(row, doors) as DurableTaskFinishedExecution<TOutput>
+    },
+    cancel: async () => {
+      const isCancelled = await doors.cancel(executionId)
+      if (!isCancelled) {
+        await readOrThrow(taskId, executionId, doors)
+      }
+      return isCancelled
+    },
+  }
+}
+
+/** The row of the execution, if it is there and of that task. */
+export async function readOrThrow(
+  taskId: string,
+  executionId: string,
+  { reader }: Pick<HandleDoors, 'reader'>,
+): Promise<ExecutionRow> {
+  const row = await reader.read(executionId)
+  if (row === undefined) {
+    throw new DurableExecutionError(`Execution ${executionId} not found`, false)
+  }
+  if (row.taskId !== taskId) {
+    throw new DurableExecutionError(`Execution ${executionId} is of task ${row.taskId}, not ${taskId}`, false)
+  }
+  return row
+}
+
+async function waitUntilFinished(
+  taskId: string,
+  executionId: string,
+  doors: HandleDoors,
+  signal: CancelSignal | undefined,
+  intervalMs: number,
+): Promise<ExecutionRow> {
+  if (signal?.isCancelled() === true) {
+    throw new DurableExecutionCancelledError()
+  }
+  // Listening begins before the first look, so that an end between the two is not missed.
+  const listening = doors.waiters.listen(executionId, signal)
+  try {
+    for (;;) {
+      const row = await readOrThrow(taskId, executionId, doors)
+      if (isFinishedStatus(row.status)) {
+        return row
+      }
+      if (signal?.isCancelled() !== true) {
+        await listening.next(intervalMs)
+      }
+      if (signal?.isCancelled() === true) {
+        throw new DurableExecutionCancelledError()
+      }
+    }
+  } finally {
+    listening.end()
+  }
+}
+
+function toView<TOutput>(row: ExecutionRow, { serializer }: HandleDoors): DurableTaskExecution<TOutput> {
+  return convertTaskExecutionStorageObjectToTaskExecution<TOutput>(row, serializer)
+}
+
+function resolvePollMs(given: number | null | undefined): number {
+  if (given === undefined || given === null) {
+    return LIMITS.waitPollMs
+  }
+  if (typeof given !== 'number' || !Number.isFinite(given)) {
+    throw new DurableExecutionError(
+      `Invalid pollingIntervalMs: must be a finite number, got ${String(given)}`,
+      false,
+    )
+  }
+  return given > 0 ? given : LIMITS.waitPollMs
+}

@@ -1,0 +1,108 @@
+/** Closes what has finished: at once where this process finished it, batch by batch, in no hurry of its own. */
+
+import { LIMITS } from '../base/limits.ts'
+import { type OpenExecution } from '../store/effects.ts'
+import { cancelBelow, closeFinished, findBelow } from '../store/close.ts'
+import { chunksOf } from '../store/rows.ts'
+import { type Engine } from './engine.ts'
+
+export class Closer {
+  readonly #engine: Engine
+  #pending = new Map<string, OpenExecution>()
+  #working: Promise<void> | undefined
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /** Takes executions on. What fails is left to whoever sweeps. */
+  add(open: ReadonlyArray<OpenExecution>): void {
+    for (const one of open) {
+      this.#pending.set(one.executionId, one)
+    }
+    if (this.#pending.size > 0 && this.#working === undefined) {
+      this.#working = this.#work().finally(() => {
+        this.#working = undefined
+      })
+    }
+  }
+
+  /** Resolves when there is nothing left to do; what failed is not waited for. */
+  async drained(): Promise<void> {
+    while (this.#working !== undefined) {
+      await this.#working
+    }
+  }
+
+  async #work(): Promise<void> {
+    // A later turn, so that what finishes in one turn is closed together.
+    await new Promise<void>((resolve) => {
+      this.#engine.doors.clock.setImmediate(resolve)
+    })
+    while (this.#pending.size > 0) {
+      const open = [...this.#pending.values()]
+      this.#pending = new Map()
+      for (const some of chunksOf(open, LIMITS.sweepRows)) {
+        await this.#closeSome(some)
+      }
+    }
+  }
+
+  /** One row that cannot be closed does not hold up the others. */
+  async #closeSome(open: ReadonlyArray<OpenExecution>): Promise<void> {
+    try {
+      await this.#close(open)
+    } catch (error) {
+      const [only] = open
+      if (open.length > 1) {
+        for (const one of open) {
+          await this.#closeSome([one])
+        }
+      } else if (only !== undefined) {
+        this.#engine.logger.error(`Execution ${only.executionId} could not be closed yet`, error)
+      }
+    }
+  }
+
+  async #close(
+    open: ReadonlyArray<OpenExecution>,
+    belowClosedIds: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    const { transact, store, tell } = this.#engine
+    const { results, effects } = await closeFinished(transact, open, belowClosedIds, store)
+    tell(effects)
+    for (const [index, one] of open.entries()) {
+      if (results[index] === 'below_open') {
+        await this.#closeWithBelow(one)
+      }
+    }
+  }
+
+  /** Cancels and closes what is below, level by level, and then the row itself. */
+  async #closeWithBelow(one: OpenExecution): Promise<void> {
+    const { transact, store, tell } = this.#engine
+    let openBefore = ''
+    for (;;) {
+      const below = await findBelow(transact, one.executionId)
+      if (below.activeIds.length > 0) {
+        const effects = await cancelBelow(transact, below, store)
+        // What is below is closed right here, before the row itself; only the others hear of the rest.
+        tell({ ...effects, open: [] })
+        continue
+      }
+      if (below.open.length === 0) {
+        await this.#close([one], new Set([one.executionId]))
+        return
+      }
+      const openNow = below.open.map(({ executionId }) => executionId).join()
+      if (openNow === openBefore) {
+        // Somebody else is at it, or it cannot be closed here: the sweep comes back to it.
+        return
+      }
+      openBefore = openNow
+      for (const some of chunksOf(below.open, LIMITS.sweepRows)) {
+        await this.#closeSome(some)
+      }
+    }
+  }
+}

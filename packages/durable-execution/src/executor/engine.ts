@@ -1,0 +1,24 @@
+/** What the parts of one executor share: its doors, its tasks, its storage, and what they tell each other. */
+
+import { type Doors } from '../base/doors.ts'
+import { type Logger } from '../base/logger.ts'
+import { type Serializer } from '../base/serializer.ts'
+import { type StoreDoors } from '../store/decision.ts'
+import { type Effects } from '../store/effects.ts'
+import { type Transact } from '../store/transact.ts'
+import { type TaskRegistry } from '../task/registry.ts'
+import { type ResolvedExecutorOptions } from './options.ts'
+
+/** The shared part of an executor. */
+export type Engine = {
+  executorId: string
+  options: ResolvedExecutorOptions
+  doors: Doors
+  logger: Logger
+  serializer: Serializer
+  registry: TaskRegistry
+  transact: Transact
+  store: StoreDoors
+  /** Tells everybody who waits what a committed transaction changed. */
+  tell: (effects: Effects) => void
+}

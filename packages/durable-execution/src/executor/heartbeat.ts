@@ -1,0 +1,165 @@
+/** Keeps the leases of this executor's runs, and stops runs that lost theirs or were cancelled. */
+
+import { type Millis, type Timer } from '../base/clock.ts'
+import { DurableExecutionCancelledError, DurableExecutionError } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { jitter } from '../base/random.ts'
+import { renewLeases, takeCancelled } from '../store/renew.ts'
+import { type Transact } from '../store/transact.ts'
+import { type Engine } from './engine.ts'
+import { Loop } from './loop.ts'
+import { type Run, type Runs } from './runs.ts'
+
+export class Heartbeat {
+  readonly #engine: Engine
+  readonly #runs: Runs
+  readonly #transact: Transact
+  readonly #renewals: Loop
+  readonly #cancellations: Loop
+  #deadline: Timer | undefined
+
+  constructor(engine: Engine, runs: Runs, transact: Transact) {
+    this.#engine = engine
+    this.#runs = runs
+    this.#transact = transact
+    const { clock, random } = engine.doors
+    this.#renewals = new Loop({
+      name: 'renewal of leases',
+      clock,
+      random,
+      step: () => this.#renew(),
+      onError: (error) => engine.logger.error('Leases could not be renewed yet', error),
+      maxBackoffMs: Math.min(LIMITS.backgroundBackoffMs, engine.options.expireMs / 6),
+    })
+    this.#cancellations = new Loop({
+      name: 'check for cancellations',
+      clock,
+      random,
+      step: () => this.#stopCancelled(),
+      onError: (error) => engine.logger.error('Cancellations could not be looked for', error),
+    })
+  }
+
+  loops(): Array<Loop> {
+    return [this.#renewals, this.#cancellations]
+  }
+
+  start(): void {
+    this.#renewals.start()
+    this.#cancellations.start()
+  }
+
+  /** A run has begun: from now on there is something to keep and to ask for. */
+  runStarted(): void {
+    if (this.#runs.held().size === 1 || this.#deadline === undefined) {
+      this.#armDeadline()
+      this.#cancellations.wake()
+    }
+  }
+
+  /** Somebody may have cancelled something. */
+  checkCancellations(): void {
+    if (this.#runs.size > 0) {
+      this.#cancellations.wake()
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+    await Promise.all([this.#renewals.stop(), this.#cancellations.stop()])
+  }
+
+  async #renew(): Promise<Millis> {
+    const { clock, random } = this.#engine.doors
+    const { expireMs } = this.#engine.options
+    const runs = new Map([...this.#runs.held()].map((run) => [run.row.executionId, run]))
+    if (runs.size > 0) {
+      // The lease counts from when the renewal was sent: what the storage wrote is not earlier.
+      const deadlineAt = clock.monotonicNow() + expireMs
+      const expiresAt = new Date(this.#engine.store.now() + expireMs)
+      let failure: unknown
+      const { renewedIds, lostIds } = await renewLeases(
+        this.#transact,
+        [...runs.values()].map((run) => ({ executionId: run.row.executionId, lease: run.lease })),
+        expiresAt,
+        this.#engine.store,
+        (error) => {
+          failure = error
+        },
+      )
+      for (const executionId of renewedIds) {
+        const run = runs.get(executionId)
+        if (run !== undefined) {
+          run.leaseDeadlineAt = deadlineAt
+        }
+      }
+      for (const executionId of lostIds) {
+        this.#lose(runs.get(executionId))
+      }
+      this.#armDeadline()
+      if (failure !== undefined) {
+        // Unknown is not lost: the runs go on, and the next try comes soon.
+        throw failure as Error
+      }
+    }
+    return jitter(expireMs / 3, random)
+  }
+
+  #lose(run: Run | undefined): void {
+    if (run === undefined || !this.#runs.held().has(run)) {
+      return
+    }
+    if (run.isDecided) {
+      // Its outcome is on the way, and is accepted or refused by the row itself.
+      return
+    }
+    const { taskId, executionId } = run.row
+    this.#engine.logger.info(
+      `Task ${taskId} (execution ${executionId}) does not hold its lease any more: cancelled, or taken over`,
+    )
+    this.#runs.drop(run, new DurableExecutionCancelledError('Task lost its lease'))
+  }
+
+  async #stopCancelled(): Promise<Millis> {
+    const ids = [...this.#runs.activeIds()]
+    if (ids.length === 0) {
+      return Infinity
+    }
+    for (const executionId of await takeCancelled(this.#engine.transact, ids, this.#engine.store)) {
+      this.#runs.dropById(executionId, new DurableExecutionCancelledError())
+    }
+    return LIMITS.cancelCheckMs
+  }
+
+  /** One timer for the earliest deadline: a run that could not be renewed in time stops itself. */
+  #armDeadline(): void {
+    const { clock } = this.#engine.doors
+    this.#deadline?.cancel()
+    this.#deadline = undefined
+    let earliestAt = Infinity
+    for (const run of this.#runs.held()) {
+      earliestAt = Math.min(earliestAt, run.leaseDeadlineAt)
+    }
+    if (earliestAt < Infinity) {
+      this.#deadline = clock.setTimer(earliestAt - clock.monotonicNow(), () => this.#stopLapsed())
+    }
+  }
+
+  #stopLapsed(): void {
+    const now = this.#engine.doors.clock.monotonicNow()
+    for (const run of this.#runs.held()) {
+      if (run.leaseDeadlineAt <= now && !run.isDecided) {
+        const { taskId, executionId } = run.row
+        const message = `Task ${taskId} (execution ${executionId}) could not renew its lease in time and is stopped`
+        this.#engine.logger.error(message)
+        this.#runs.drop(run, new DurableExecutionError(message, false))
+      }
+    }
+    // Outcomes on their way are kept by the committer; this looks after runs alone.
+    this.#deadline = undefined
+    if ([...this.#runs.held()].some((run) => !run.isDecided)) {
+      this.#armDeadline()
+    }
+  }
+}

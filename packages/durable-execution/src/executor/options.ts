@@ -1,0 +1,103 @@
+/** The options of an executor, checked and with their defaults. */
+
+import { DOORS, type Doors, systemDoors } from '../base/doors.ts'
+import { DurableExecutionError } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { createConsoleLogger, guardLogger, type Logger } from '../base/logger.ts'
+import { createDefaultSerializer, type Serializer, WrappedSerializer } from '../base/serializer.ts'
+import { checkMaxLosses, refuseUnbuiltOptions } from '../task/options.ts'
+
+/**
+ * Options of a {@link DurableExecutor}. What is `undefined` or `null` is not given.
+ *
+ * @category Executor
+ */
+export type DurableExecutorOptions = {
+  /** How inputs and outputs become text; default {@link createDefaultSerializer}. */
+  serializer?: Serializer | null | undefined
+  /** Where log lines go; default the console. */
+  logger?: Logger | null | undefined
+  /** Whether `debug` lines are written, whatever the logger; default false. */
+  enableDebug?: boolean | null | undefined
+  /**
+   * The lease in milliseconds: how long a silent executor keeps its runs, and so what a crash costs.
+   * All executors on one storage should have the same; default 30,000.
+   */
+  expireMs?: number | null | undefined
+  /** How long an idle executor waits between looks, in milliseconds; default 500. */
+  backgroundProcessIntraBatchSleepMs?: number | null | undefined
+  /** How many runs there may be at a time; default 100. */
+  maxConcurrentTaskExecutions?: number | null | undefined
+  /** After how many losses in a row an execution is given up; default 3. */
+  maxLosses?: number | null | undefined
+  /** The largest serialized input or output, in bytes; default 10 MiB. */
+  maxPayloadBytes?: number | null | undefined
+}
+
+/** Options with their defaults filled in. */
+export type ResolvedExecutorOptions = {
+  serializer: Serializer
+  logger: Logger
+  expireMs: number
+  pollMs: number
+  maxConcurrentRuns: number
+  maxLosses: number
+  maxPayloadBytes: number
+  doors: Doors
+}
+
+/** Checks the options and fills in the defaults. */
+export function resolveExecutorOptions(
+  given: DurableExecutorOptions | null | undefined,
+): ResolvedExecutorOptions {
+  const options = given ?? {}
+  refuseUnbuiltOptions('executor', 'DurableExecutor', options)
+  checkMaxLosses(options.maxLosses, 'Invalid maxLosses')
+  const logger = options.logger ?? createConsoleLogger('DurableExecutor')
+  return {
+    serializer: new WrappedSerializer(options.serializer ?? createDefaultSerializer()),
+    logger: guardLogger(logger, options.enableDebug === true),
+    expireMs: interval('expireMs', options.expireMs, LIMITS.expireMs),
+    pollMs: interval(
+      'backgroundProcessIntraBatchSleepMs',
+      options.backgroundProcessIntraBatchSleepMs,
+      LIMITS.pollMs,
+    ),
+    maxConcurrentRuns: count(
+      'maxConcurrentTaskExecutions',
+      options.maxConcurrentTaskExecutions,
+      LIMITS.concurrentRuns,
+    ),
+    maxLosses: options.maxLosses ?? LIMITS.losses,
+    maxPayloadBytes: count('maxPayloadBytes', options.maxPayloadBytes, LIMITS.payloadBytes),
+    doors: (options as { [DOORS]?: Doors })[DOORS] ?? systemDoors,
+  }
+}
+
+/** A length of time, where 0 and less mean the default. */
+function interval(name: string, given: unknown, standard: number): number {
+  if (given === undefined || given === null) {
+    return standard
+  }
+  if (typeof given !== 'number' || !Number.isFinite(given)) {
+    throw new DurableExecutionError(`Invalid ${name}: must be a finite number, got ${describe(given)}`, false)
+  }
+  return given > 0 ? given : standard
+}
+
+function count(name: string, given: unknown, standard: number): number {
+  if (given === undefined || given === null) {
+    return standard
+  }
+  if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 1) {
+    throw new DurableExecutionError(
+      `Invalid ${name}: must be an integer, 1 or more, got ${describe(given)}`,
+      false,
+    )
+  }
+  return given
+}
+
+function describe(given: unknown): string {
+  return typeof given === 'number' ? String(given) : typeof given
+}

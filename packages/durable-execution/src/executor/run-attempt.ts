@@ -1,0 +1,108 @@
+/** Runs the user's code for one attempt. Never throws: whatever happens becomes an event. */
+
+import { type CancelSignal } from '../base/cancel.ts'
+import {
+  DurableExecutionError,
+  type DurableExecutionErrorStorageObject,
+  toDurableExecutionError,
+  toErrorStorageObject,
+} from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { checkPayload } from '../base/payload.ts'
+import { type Lease, type NewChild } from '../machine/event.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { type Settlement } from '../store/settle.ts'
+import { createRunContext } from '../task/context.ts'
+import { type DurableChildTask, type TaskDefinition } from '../task/define.ts'
+import { resolveEnqueueOptions } from '../task/options.ts'
+import { checkInput } from '../task/schema.ts'
+import { type Engine } from './engine.ts'
+
+/** One attempt: the row as it was claimed, and the signals its function gets. */
+export type Attempt = {
+  row: ExecutionRow
+  lease: Lease
+  definition: TaskDefinition
+  cancelSignal: CancelSignal
+  shutdownSignal: CancelSignal
+}
+
+export type AttemptEvent = Settlement['event']
+
+export async function runAttempt(attempt: Attempt, engine: Engine): Promise<AttemptEvent> {
+  try {
+    return await callUserCode(attempt, engine)
+  } catch (error) {
+    // The log gets the error itself, with its stack and cause; the row keeps only the message.
+    const { row } = attempt
+    engine.logger.error(`Task ${row.taskId} (execution ${row.executionId}) failed`, error)
+    return failedEvent(attempt, toErrorStorageObject(toDurableExecutionError(error)))
+  }
+}
+
+export function failedEvent(attempt: Attempt, error: DurableExecutionErrorStorageObject): AttemptEvent {
+  return { kind: 'failed', executionId: attempt.row.executionId, lease: attempt.lease, error }
+}
+
+async function callUserCode(attempt: Attempt, engine: Engine): Promise<AttemptEvent> {
+  const { row, lease, definition } = attempt
+  const { executionId } = row
+  const input: unknown = engine.serializer.deserialize(row.runInput)
+  const outcome = await definition.run(
+    createRunContext({
+      taskId: row.taskId,
+      executionId,
+      cancelSignal: attempt.cancelSignal,
+      shutdownSignal: attempt.shutdownSignal,
+      attempt: row.retryAttempts,
+      prevError: row.error,
+    }),
+    input,
+  )
+  const runOutput = engine.serializer.serialize(outcome.output)
+  checkPayload(runOutput, `The output of task ${row.taskId}`, engine.options.maxPayloadBytes)
+  if (outcome.kind === 'plain') {
+    return { kind: 'succeeded', executionId, lease, runOutput }
+  }
+  const children = await prepareChildren(row.taskId, outcome.childrenTasks, engine)
+  return { kind: 'fanned_out', executionId, lease, runOutput, children }
+}
+
+/** Checks the children that a run returned, and turns their inputs into text. */
+async function prepareChildren(
+  taskId: string,
+  given: ReadonlyArray<DurableChildTask>,
+  engine: Engine,
+): Promise<Array<NewChild>> {
+  if (given.length > LIMITS.childrenPerParent) {
+    throw new DurableExecutionError(
+      `Task ${taskId} returned ${given.length} children; at most ${LIMITS.childrenPerParent} are allowed ` +
+        '(limit: childrenPerParent)',
+      false,
+    )
+  }
+  const children: Array<NewChild> = []
+  for (const child of given) {
+    children.push(await prepareChild(taskId, child, engine))
+  }
+  return children
+}
+
+async function prepareChild(taskId: string, child: DurableChildTask, engine: Engine): Promise<NewChild> {
+  const childTaskId: unknown = (child as DurableChildTask | null | undefined)?.task?.id
+  if (typeof childTaskId !== 'string') {
+    throw new DurableExecutionError(
+      `Task ${taskId} returned a child without a task; a child is { task, input, options? }`,
+      false,
+    )
+  }
+  const definition = engine.registry.getOrThrow(childTaskId, 'Child task')
+  const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
+  const validated =
+    definition.validateInput === undefined
+      ? child.input
+      : await checkInput(childTaskId, definition.validateInput, child.input)
+  const runInput = engine.serializer.serialize(validated)
+  checkPayload(runInput, `The input of task ${childTaskId}`, engine.options.maxPayloadBytes)
+  return { ...options, taskId: childTaskId, executionId: engine.store.newExecutionId(), runInput }
+}

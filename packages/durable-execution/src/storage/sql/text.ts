@@ -1,0 +1,17 @@
+/** Text as SQL databases can keep it: any string of JavaScript goes in and comes out the same. */
+
+// Not every driver gives back a NUL, and lone surrogates have no UTF-8. Such a text is kept as this
+// character and its JSON, in which both are escaped; so is a text that begins with the character.
+const ESCAPE = '\u001B'
+
+/** The text as it is kept. Equal texts are kept equal, so that they can be looked for. */
+export function toSqlText(text: string): string {
+  return text.isWellFormed() && !text.includes('\0') && !text.startsWith(ESCAPE)
+    ? text
+    : ESCAPE + JSON.stringify(text)
+}
+
+/** The text that was kept. */
+export function fromSqlText(kept: string): string {
+  return kept.startsWith(ESCAPE) ? (JSON.parse(kept.slice(ESCAPE.length)) as string) : kept
+}

@@ -1,0 +1,82 @@
+/** The SQLite that comes with Node. */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { type SqlValue } from '../sql/fields.ts'
+import { keepPrepared, type SqliteDriver, type SqliteStatement } from './driver.ts'
+
+/**
+ * What the storage needs of a `DatabaseSync` of `node:sqlite`.
+ *
+ * @category SQLite
+ */
+export type NodeSqliteDatabase = {
+  readonly isOpen: boolean
+  readonly isTransaction: boolean
+  exec: (sql: string) => void
+  prepare: (sql: string) => {
+    run: (...values: Array<SqlValue>) => { changes: number | bigint }
+    all: (...values: Array<SqlValue>) => Array<unknown>
+    setReturnArrays: (isEnabled: boolean) => void
+    setReadBigInts: (isEnabled: boolean) => void
+  }
+  close: () => void
+}
+
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_CONSTRAINT_UNIQUE = 2067
+
+/** Speaks to a `DatabaseSync`. */
+export function nodeDriver(database: NodeSqliteDatabase): SqliteDriver {
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare: keepPrepared((sql) => prepareStatement(database, sql)),
+    isOpen: () => database.isOpen,
+    isInTransaction: () => database.isTransaction,
+    isBusyError: (error) => {
+      // An extended code has the plain one in its lowest byte.
+      const code = errorCode(error) % 256
+      return code === SQLITE_BUSY || code === SQLITE_LOCKED
+    },
+    isUniqueError: (error) => errorCode(error) === SQLITE_CONSTRAINT_UNIQUE,
+    close: () => database.close(),
+  }
+}
+
+/** Opens a file, or `:memory:`, with `node:sqlite`. */
+export function openNodeDatabase(path: string): NodeSqliteDatabase {
+  return new (nodeSqlite().DatabaseSync)(path)
+}
+
+/** Throws, with what to do, where Node has no usable `node:sqlite`. */
+export function assertNodeSqlite(): void {
+  nodeSqlite()
+}
+
+// Imported at its first use: a program on an old Node, or with a database of its own, gets this far.
+function nodeSqlite(): { DatabaseSync: new (path: string) => NodeSqliteDatabase } {
+  const loaded = process.getBuiltinModule?.('node:sqlite')
+  if (loaded === undefined || !('setReturnArrays' in loaded.StatementSync.prototype)) {
+    throw new DurableExecutionError(
+      `Node ${process.version} has no usable node:sqlite. Use Node 22.16 or later, ` +
+        'or pass a better-sqlite3 handle as `database`.',
+      false,
+    )
+  }
+  return loaded
+}
+
+function prepareStatement(database: NodeSqliteDatabase, sql: string): SqliteStatement {
+  const statement = database.prepare(sql)
+  statement.setReturnArrays(true)
+  // A user's handle may have been opened to read all integers as bigints.
+  statement.setReadBigInts(false)
+  return {
+    run: (values) => Number(statement.run(...values).changes),
+    all: (values) => statement.all(...values) as Array<Array<SqlValue>>,
+  }
+}
+
+function errorCode(error: unknown): number {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0
+}

@@ -1,0 +1,96 @@
+/** What a transaction can do, on one connection. Everything is done at once; nothing waits. */
+
+import { type ExecutionRow } from '../../machine/execution.ts'
+import {
+  type DurableStorageTaskExecutionFields,
+  type DurableStorageTx,
+  type DurableTaskExecutionStorageWhere,
+} from '../contract.ts'
+import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
+import { fieldsNamed, LEAN_FIELDS, readRow } from '../sql/rows.ts'
+import { toSqlText } from '../sql/text.ts'
+import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
+import { type SqliteDriver } from './driver.ts'
+import { insertRows } from './insert.ts'
+import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
+import { columnsOf, idsOf, sqliteDialect, tableBy, toSqlLimit } from './statements.ts'
+import { claimRows, renewRows, updateRows, updateRowsGuarded } from './update.ts'
+
+/** What a transaction of this storage has: all but nothing of the contract. */
+export type SqliteOperations = Required<DurableStorageTx>
+
+/** The operations that only read, each by one statement. */
+export const READS: ReadonlySet<keyof SqliteOperations> = new Set<keyof SqliteOperations>([
+  'getTaskExecutionIds',
+  'getTaskExecutions',
+  'getTaskExecutionFields',
+  'getTaskExecutionIdsBelow',
+])
+
+/** The operations on that connection. Whoever calls them sees to the transaction. */
+export function createOperations(driver: SqliteDriver): SqliteOperations {
+  return {
+    insertTaskExecutions: (executions) => {
+      if (executions.length > 0) {
+        insertRows(driver, executions)
+      }
+    },
+    getTaskExecutionIds: (where, limit) => idsOf(select(driver, where, 'execution_id', limit)),
+    getTaskExecutions: (where, limit) =>
+      readRows(SQL_FIELDS, select(driver, where, columnsOf(SQL_FIELDS), limit)) as Array<ExecutionRow>,
+    updateTaskExecutions: (where, update) => updateRows(driver, where, update),
+    claimTaskExecutions: (claim) => claimRows(driver, claim),
+    updateTaskExecutionsBatch: (updates) => updateRowsGuarded(driver, updates),
+    // The transaction holds the only write lock there is: nothing is left to lock.
+    lockTaskExecutions: (executionIds, options) =>
+      selectByIds(
+        driver,
+        executionIds,
+        options?.isLean === true ? LEAN_FIELDS : SQL_FIELDS,
+      ) as Array<ExecutionRow>,
+    getTaskExecutionFields: (executionIds, fields) =>
+      selectByIds(driver, executionIds, fieldsNamed(fields)) as Array<DurableStorageTaskExecutionFields>,
+    renewTaskExecutions: (renew) => renewRows(driver, renew),
+    getTaskExecutionIdsBelow: (parentExecutionId, limit) =>
+      idsOf(
+        driver
+          .prepare(
+            `select execution_id from ${EXECUTIONS_TABLE} indexed by ${BELOW_INDEX}
+              where parent_execution_id = ? and ${PARTIAL_INDEX_CONDITIONS.below} order by seq limit ?`,
+          )
+          .all([toSqlText(parentExecutionId), toSqlLimit(limit)]),
+      ),
+  }
+}
+
+function select(
+  driver: SqliteDriver,
+  where: DurableTaskExecutionStorageWhere,
+  columns: string,
+  limit?: number,
+): Array<Array<SqlValue>> {
+  const found = whereToSql(where, sqliteDialect)
+  if (found === null) {
+    return []
+  }
+  return driver
+    .prepare(
+      `select ${columns} from ${tableBy(found.path)} where ${found.condition} order by ${found.order} limit ?`,
+    )
+    .all([...found.values, toSqlLimit(limit)])
+}
+
+function selectByIds(
+  driver: SqliteDriver,
+  executionIds: Array<string>,
+  fields: ReadonlyArray<SqlField>,
+): Array<Partial<ExecutionRow>> {
+  return readRows(fields, select(driver, { type: 'by_execution_ids', executionIds }, columnsOf(fields)))
+}
+
+function readRows(
+  fields: ReadonlyArray<SqlField>,
+  rows: ReadonlyArray<ReadonlyArray<SqlValue>>,
+): Array<Partial<ExecutionRow>> {
+  return rows.map((values) => readRow(fields, values))
+}

@@ -1,0 +1,47 @@
+/** The parts of SQLite statements: which columns are read, through which index, how values are handed over. */
+
+import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
+import { fromSqlText, toSqlText } from '../sql/text.ts'
+import { type SqlDialect, type SqlPath } from '../sql/where.ts'
+import { CHILDREN_TABLE, EXECUTIONS_TABLE, INDEX_OF_PATH } from './schema.ts'
+
+/** The fields that are columns of the table; the list of children has a table of its own. */
+export const TABLE_FIELDS: ReadonlyArray<SqlField> = SQL_FIELDS.filter(({ name }) => name !== 'childrenTasks')
+
+/** How SQLite takes values: by position, a list of ids of any length as one JSON text. */
+export const sqliteDialect: SqlDialect = {
+  bind: (values, value) => {
+    values.push(value)
+    return '?'
+  },
+  isAmong: (values, executionIds) => {
+    const [only] = executionIds
+    if (executionIds.length === 1 && only !== undefined) {
+      values.push(toSqlText(only))
+      return 'execution_id = ?'
+    }
+    values.push(JSON.stringify(executionIds.map(toSqlText)))
+    return 'execution_id in (select value from json_each(?))'
+  },
+}
+
+/** What a select, or `returning`, names to read the fields. */
+export function columnsOf(fields: ReadonlyArray<SqlField>): string {
+  const children = `(select children_tasks from ${CHILDREN_TABLE} where seq = ${EXECUTIONS_TABLE}.seq)`
+  return fields.flatMap(({ name, columns }) => (name === 'childrenTasks' ? [children] : columns)).join(', ')
+}
+
+/** The table, read through the index of that path. */
+export function tableBy(path: SqlPath): string {
+  return path === 'all' ? EXECUTIONS_TABLE : `${EXECUTIONS_TABLE} indexed by ${INDEX_OF_PATH[path]}`
+}
+
+/** The number of rows asked for, as SQLite takes it: -1 for no limit. */
+export function toSqlLimit(limit: number | undefined): number {
+  return limit === undefined || !(limit >= 0) || limit === Number.POSITIVE_INFINITY ? -1 : Math.floor(limit)
+}
+
+/** The ids that stand in the first column of the rows. */
+export function idsOf(rows: ReadonlyArray<ReadonlyArray<SqlValue>>): Array<string> {
+  return rows.map(([id]) => fromSqlText(id as string))
+}

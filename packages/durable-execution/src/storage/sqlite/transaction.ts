@@ -1,0 +1,54 @@
+/** Transactions on one connection: begin, commit, and what can go wrong with either. */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { assertNoForeignTransaction, retryWhileBusy } from './busy.ts'
+import { type SqliteDriver } from './driver.ts'
+
+/** Begins a transaction that holds the write lock from the start: a lock asked for later cannot be waited for. */
+export async function begin(driver: SqliteDriver): Promise<void> {
+  await retryWhileBusy(driver, () => {
+    assertNoForeignTransaction(driver)
+    driver.prepare('begin immediate').run([])
+  })
+}
+
+/** Commits. Rejects, and leaves no transaction, where that fails. */
+export async function commit(driver: SqliteDriver): Promise<void> {
+  try {
+    await retryWhileBusy(driver, () => {
+      if (!driver.isInTransaction()) {
+        throw new DurableExecutionError(
+          'The transaction was ended by somebody else, so nothing was committed',
+        )
+      }
+      driver.prepare('commit').run([])
+    })
+  } catch (error) {
+    rollback(driver)
+    throw error
+  }
+}
+
+/** Ends the transaction without a trace. SQLite has done so by itself after some errors, such as a full disk. */
+export function rollback(driver: SqliteDriver): void {
+  if (!driver.isOpen() || !driver.isInTransaction()) {
+    return
+  }
+  try {
+    driver.prepare('rollback').run([])
+  } catch {
+    // The error that led here is the one to tell. The next begin finds the transaction still there.
+  }
+}
+
+/** Does it in a transaction of its own. */
+export async function inImmediateTransaction(driver: SqliteDriver, work: () => void): Promise<void> {
+  await begin(driver)
+  try {
+    work()
+  } catch (error) {
+    rollback(driver)
+    throw error
+  }
+  await commit(driver)
+}

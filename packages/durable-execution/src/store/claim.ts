@@ -1,0 +1,109 @@
+/** Taking due rows, to run them under a lease. */
+
+import { LIMITS } from '../base/limits.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { type DurableStorageClaim, type DurableStorageTx } from '../storage/contract.ts'
+import { decideInTransaction, type StoreDoors } from './decision.ts'
+import { lockMatching } from './rows.ts'
+import { type Transact } from './transact.ts'
+
+/** Claims up to `limit` due rows of the given tasks. The rows come back whole and running. */
+export async function claimRows(
+  transact: Transact,
+  claim: DurableStorageClaim,
+  doors: StoreDoors,
+): Promise<Array<ExecutionRow>> {
+  return await transact(
+    async (tx) =>
+      tx.claimTaskExecutions ? await tx.claimTaskExecutions(claim) : await claimByFour(tx, claim, doors),
+    { oneCall: true },
+  )
+}
+
+async function claimByFour(
+  tx: DurableStorageTx,
+  claim: DurableStorageClaim,
+  doors: StoreDoors,
+): Promise<Array<ExecutionRow>> {
+  const candidates = await findDue(tx, claim)
+  if (candidates.length === 0) {
+    return []
+  }
+  // Only claiming may guard its touch: a row on its way into `ready` is the next claim's business.
+  const rows = await lockMatching(
+    tx,
+    { executionIds: candidates.map((row) => row.executionId), statuses: ['ready'] },
+    claim.now,
+  )
+  const events = candidates
+    .filter((row) => rows.has(row.executionId))
+    .map(({ executionId }) => ({ ...claim, kind: 'claimed' as const, executionId }))
+  // Between find and touch somebody may have run a row and put it back for later: the rules read `startAt` again.
+  const decision = await decideInTransaction(tx, { rows }, events, doors, claim.now.getTime())
+  return events
+    .filter((_, index) => decision.results[index] === 'accepted')
+    .map((event) => decision.rows.get(event.executionId) as ExecutionRow)
+}
+
+/** Due rows of tasks known here, looking past what is not. */
+async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promise<Array<ExecutionRow>> {
+  const known = new Set(claim.taskIds)
+  const excluded = new Set(claim.excludedExecutionIds)
+  for (let limit = claim.limit; ; limit *= 2) {
+    const found = await tx.getTaskExecutions(
+      {
+        type: 'by_start_at_less_than',
+        statuses: ['ready'],
+        // The clause excludes the instant itself, and what is due now is due.
+        startAtLessThan: new Date(claim.now.getTime() + 1),
+      },
+      limit,
+    )
+    const fitting = found.filter((row) => known.has(row.taskId) && !excluded.has(row.executionId))
+    if (fitting.length >= claim.limit || found.length < limit) {
+      return fitting.slice(0, claim.limit)
+    }
+  }
+}
+
+/** When the next row of the given tasks is due, looking no further than `until`; undefined if none is. */
+export async function nextDueAt(
+  transact: Transact,
+  taskIds: ReadonlyArray<string>,
+  until: Date,
+): Promise<number | undefined> {
+  const known = new Set(taskIds)
+  const rows = await transact(
+    async (tx) =>
+      await tx.getTaskExecutions(
+        { type: 'by_start_at_less_than', statuses: ['ready'], startAtLessThan: until },
+        LIMITS.nextDueRows,
+      ),
+    { oneCall: true },
+  )
+  let earliest: number | undefined
+  for (const { taskId, startAt } of rows) {
+    if (known.has(taskId)) {
+      earliest = Math.min(earliest ?? Infinity, startAt.getTime())
+    }
+  }
+  return earliest
+}
+
+/** The rows of a claim whose commit was not acknowledged, if it happened: looked up, never guessed. */
+export async function findClaimed(
+  transact: Transact,
+  leaseId: string,
+  expiresAt: Date,
+): Promise<Array<ExecutionRow>> {
+  const rows = await transact(
+    async (tx) =>
+      await tx.getTaskExecutions({
+        type: 'by_statuses',
+        statuses: ['running'],
+        expiresAtLessThan: new Date(expiresAt.getTime() + 1),
+      }),
+    { oneCall: true },
+  )
+  return rows.filter((row) => row.leaseId === leaseId)
+}

@@ -1,0 +1,162 @@
+/** Writing the consequences of an end: what is below is cancelled, the parent is told, the row is marked closed. */
+
+import { LIMITS } from '../base/limits.ts'
+import { FINISHED_STATUSES, isFinishedStatus, type LeanRow } from '../machine/execution.ts'
+import { mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
+import { type Refusal } from '../machine/event.ts'
+import { type DurableStorageTx } from '../storage/contract.ts'
+import { cancelActive } from './cancel.ts'
+import { decideInTransaction, type StoreDoors } from './decision.ts'
+import { type Effects, effectsOf, type OpenExecution } from './effects.ts'
+import { lockRows, readFields, readRows } from './rows.ts'
+import { type Transact } from './transact.ts'
+
+export type Closing = { results: Array<'accepted' | Refusal>; effects: Effects }
+
+/**
+ * Closes finished rows and tells their parents, in one transaction. A row with something open below it
+ * is refused, unless its id is among `belowClosedIds`.
+ */
+export async function closeFinished(
+  transact: Transact,
+  open: ReadonlyArray<OpenExecution>,
+  belowClosedIds: ReadonlySet<string>,
+  doors: StoreDoors,
+): Promise<Closing> {
+  return await transact(async (tx) => {
+    const now = doors.now()
+    const parentIds = open.flatMap(({ parentTask }) =>
+      parentTask === undefined ? [] : [parentTask.executionId],
+    )
+    const rows = await lockRows(
+      tx,
+      [...open.map(({ executionId }) => executionId), ...parentIds],
+      new Date(now),
+    )
+    const events = open.map(({ executionId }) => {
+      const row = rows.get(executionId)
+      return {
+        kind: 'closed' as const,
+        executionId,
+        isBelowClosed: row !== undefined && (!mayHaveOpenBelow(row) || belowClosedIds.has(executionId)),
+      }
+    })
+    const missingParentIds = new Set(parentIds.filter((id) => !rows.has(id)))
+    const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
+    return { results: decision.results, effects: effectsOf(decision) }
+  })
+}
+
+/** What is still open below a parent that ended badly. */
+export type Below = {
+  /** Still active children, or the finalize execution: to be cancelled. */
+  activeIds: Array<string>
+  /** Finished and not closed. */
+  open: Array<OpenExecution>
+  /** What the active ones are told. */
+  message: string
+}
+
+// What a child is told is made of these; the parent's list of children may be long, and is left where it is.
+const PARENT_END_FIELDS = [
+  'taskId',
+  'executionId',
+  'error',
+  'childrenTasksErrors',
+  'finalizeTask',
+  'finalizeTaskError',
+] as const
+
+/** Looks below a finished row, at most `limit` rows at a time; both lists are empty when nothing is open. */
+export async function findBelow(transact: Transact, executionId: string): Promise<Below> {
+  return await transact(async (tx) => {
+    if (tx.getTaskExecutionIdsBelow) {
+      const found = await readFields(tx, [executionId], PARENT_END_FIELDS)
+      const ids = await tx.getTaskExecutionIdsBelow(executionId, LIMITS.idsPerCall)
+      const parent = found.get(executionId)
+      const message = parent === undefined ? '' : parentEndedMessage(parent as LeanRow)
+      return { ...(await sortBelow(tx, ids)), message }
+    }
+    const [parent] = await readRows(tx, [executionId])
+    if (parent === undefined) {
+      return { activeIds: [], open: [], message: '' }
+    }
+    const message = parentEndedMessage(parent)
+    const ids = (parent.childrenTasks ?? []).map((child) => child.executionId)
+    if (parent.finalizeTask !== undefined) {
+      ids.push(parent.finalizeTask.executionId)
+    }
+    for (let start = 0; start < ids.length; start += LIMITS.idsPerCall) {
+      const below = await sortBelow(tx, ids.slice(start, start + LIMITS.idsPerCall))
+      if (below.activeIds.length > 0 || below.open.length > 0) {
+        return { ...below, message }
+      }
+    }
+    return { activeIds: [], open: [], message }
+  })
+}
+
+async function sortBelow(
+  tx: DurableStorageTx,
+  executionIds: Array<string>,
+): Promise<Pick<Below, 'activeIds' | 'open'>> {
+  const below: Pick<Below, 'activeIds' | 'open'> = { activeIds: [], open: [] }
+  const rows = await readFields(tx, executionIds, ['status', 'isClosed', 'parentTask'])
+  for (const { executionId, status, isClosed, parentTask } of rows.values()) {
+    if (status !== undefined && !isFinishedStatus(status)) {
+      below.activeIds.push(executionId)
+    } else if (isClosed !== true) {
+      below.open.push({ executionId, parentTask })
+    }
+  }
+  return below
+}
+
+/** Cancels active rows below a parent that ended badly. Only they are locked: the parent's end is final. */
+export async function cancelBelow(transact: Transact, below: Below, doors: StoreDoors): Promise<Effects> {
+  const parentError = { errorType: 'cancelled' as const, message: below.message, isRetryable: false }
+  return (await cancelActive(transact, below.activeIds, doors, parentError)).effects
+}
+
+/** A row that the sweep found finished and not closed. */
+export type FoundOpen = OpenExecution & { taskId: string; updatedAt: Date }
+
+/** Finished rows that nobody has closed, as far as they can be closed here. */
+export async function findOpen(
+  transact: Transact,
+  knows: (taskId: string) => boolean,
+): Promise<{ open: Array<FoundOpen>; unknown: Array<FoundOpen> }> {
+  return await transact(async (tx) => {
+    for (let limit: number = LIMITS.sweepRows; ; limit *= 2) {
+      const found = await tx.getTaskExecutions(
+        { type: 'by_statuses', statuses: [...FINISHED_STATUSES], isClosed: false },
+        limit,
+      )
+      const doubtful = found.filter((row) => row.parentTask !== undefined && !knows(row.parentTask.taskId))
+      const finishedParents = await finishedAmong(tx, doubtful)
+      const isOurs = (row: LeanRow): boolean =>
+        row.parentTask === undefined ||
+        knows(row.parentTask.taskId) ||
+        finishedParents.has(row.parentTask.executionId)
+      const open = found.filter(isOurs).map(toFoundOpen)
+      // Rows of tasks that others know must not hide our own: look past them.
+      if (open.length > 0 || found.length < limit) {
+        return { open, unknown: doubtful.filter((row) => !isOurs(row)).map(toFoundOpen) }
+      }
+    }
+  })
+}
+
+async function finishedAmong(tx: DurableStorageTx, rows: ReadonlyArray<LeanRow>): Promise<Set<string>> {
+  const parentIds = new Set(rows.flatMap((row) => row.parentTask?.executionId ?? []))
+  const parents = await readFields(tx, [...parentIds], ['status'])
+  const finished = [...parentIds].filter((id) => {
+    const status = parents.get(id)?.status
+    return status === undefined || isFinishedStatus(status)
+  })
+  return new Set(finished)
+}
+
+function toFoundOpen({ executionId, taskId, parentTask, updatedAt }: LeanRow): FoundOpen {
+  return { executionId, taskId, parentTask, updatedAt }
+}

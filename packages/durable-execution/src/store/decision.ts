@@ -1,0 +1,107 @@
+/** Asks the rules, reads what they want to know, and writes what they say. */
+
+import { assert } from '../base/assert.ts'
+import { type Millis } from '../base/clock.ts'
+import { type OutsideEvent } from '../machine/event.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { decide, type Decision, type Family, type FanInFacts, type Wanted } from '../machine/family.ts'
+import { type ParentPlan } from '../machine/parent.ts'
+import { type DurableStorageTx } from '../storage/contract.ts'
+import { insertRows, readFields, writeUpdates } from './rows.ts'
+
+/** What the store knows of the executor it works for. */
+export type StoreDoors = {
+  /** The storage's time. */
+  now: () => Millis
+  newExecutionId: () => string
+  newLeaseId: () => string
+  /** What is known here of a parent's task. */
+  planOf: (taskId: string) => ParentPlan | undefined
+}
+
+/** Decides the events over the family, and writes the decision in the same transaction. */
+export async function decideInTransaction(
+  tx: DurableStorageTx,
+  family: Family,
+  events: ReadonlyArray<OutsideEvent>,
+  doors: StoreDoors,
+  now: Millis,
+): Promise<Decision> {
+  const decision = await decideWithFacts(tx, family, events, doors, now)
+  await writeUpdates(tx, decision.updates)
+  await insertRows(tx, decision.inserts)
+  return decision
+}
+
+/** Decides the events, with the outputs of children read where a parent's turn has come. */
+export async function decideWithFacts(
+  tx: DurableStorageTx,
+  family: Family,
+  events: ReadonlyArray<OutsideEvent>,
+  doors: StoreDoors,
+  now: Millis,
+): Promise<Decision> {
+  const fanIns = new Map<string, FanInFacts>()
+  const outputs = new Map<string, string>()
+  const rules = { now, planOf: doors.planOf, newExecutionId: doors.newExecutionId, fanIns, outputs }
+  // The first answer names what is wanted; what that brings may move a grandparent, and so on up.
+  for (let rounds = 0; rounds <= family.rows.size + 1; rounds += 1) {
+    const answer = decide(family, events, rules)
+    if (answer.kind === 'decided') {
+      return answer
+    }
+    await readWanted(tx, family, answer, fanIns, outputs)
+  }
+  return assert(false, 'the rules went on asking for what they had been told') as never
+}
+
+async function readWanted(
+  tx: DurableStorageTx,
+  family: Family,
+  wanted: Wanted,
+  fanIns: Map<string, FanInFacts>,
+  outputs: Map<string, string>,
+): Promise<void> {
+  for (const parentId of wanted.fanInIds) {
+    fanIns.set(parentId, await readFanIn(tx, family, parentId))
+  }
+  if (wanted.outputIds.length > 0) {
+    const found = await readFields(tx, wanted.outputIds, ['output'])
+    for (const executionId of wanted.outputIds) {
+      const output = found.get(executionId)?.output
+      assert(output !== undefined, `the completed execution ${executionId} has no output`)
+      outputs.set(executionId, output)
+    }
+  }
+}
+
+async function readFanIn(tx: DurableStorageTx, family: Family, parentId: string): Promise<FanInFacts> {
+  const parent = await readParentTexts(tx, family, parentId)
+  const childIds = parent.childrenTasks.map((child) => child.executionId)
+  const found = await readFields(tx, childIds, ['output'])
+  return {
+    runInput: parent.runInput,
+    runOutput: parent.runOutput,
+    children: parent.childrenTasks.map(({ taskId, executionId }) => ({
+      taskId,
+      executionId,
+      output: found.get(executionId)?.output,
+    })),
+  }
+}
+
+type ParentTexts = Required<Pick<ExecutionRow, 'runInput' | 'runOutput' | 'childrenTasks'>>
+
+async function readParentTexts(tx: DurableStorageTx, family: Family, parentId: string): Promise<ParentTexts> {
+  const locked = family.rows.get(parentId)
+  const row =
+    locked?.runInput !== undefined && locked.runOutput !== undefined && locked.childrenTasks !== undefined
+      ? locked
+      : (await readFields(tx, [parentId], ['runInput', 'runOutput', 'childrenTasks'])).get(parentId)
+  const { runInput, runOutput, childrenTasks } = row ?? {}
+  assert(
+    runInput !== undefined && runOutput !== undefined && childrenTasks !== undefined,
+    `the waiting parent ${parentId} has no output or no children`,
+  )
+  return { runInput, runOutput, childrenTasks }
+}

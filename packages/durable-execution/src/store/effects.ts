@@ -1,0 +1,61 @@
+/** What a committed transaction means for those who wait: for work, for an end, for a cancellation, for closing. */
+
+import { type Millis } from '../base/clock.ts'
+import { isFinishedStatus } from '../machine/execution.ts'
+import { type Decision } from '../machine/family.ts'
+
+/** A finished row whose consequences are still to be written. */
+export type OpenExecution = {
+  executionId: string
+  parentTask: { taskId: string; executionId: string } | undefined
+}
+
+/** What changed, told after the commit. Hints for this process; the rows are the truth. */
+export type Effects = {
+  /** They have reached a final status. */
+  finishedIds: Array<string>
+  /** When the earliest of the rows that became ready is due; undefined if none did. */
+  readyAtMs: Millis | undefined
+  /** They are finished and not closed. */
+  open: Array<OpenExecution>
+  /** They were cancelled while somebody was running them. */
+  cancelledRunningIds: Array<string>
+}
+
+export const NO_EFFECTS: Effects = {
+  finishedIds: [],
+  readyAtMs: undefined,
+  open: [],
+  cancelledRunningIds: [],
+}
+
+/** What a decision, once committed, means. */
+export function effectsOf(decision: Decision): Effects {
+  const effects: Effects = { finishedIds: [], readyAtMs: undefined, open: [], cancelledRunningIds: [] }
+  for (const [executionId, update] of decision.updates) {
+    const row = decision.rows.get(executionId)
+    if (row === undefined || update.status === undefined) {
+      continue
+    }
+    if (row.status === 'ready') {
+      effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
+    }
+    if (isFinishedStatus(row.status)) {
+      effects.finishedIds.push(executionId)
+      if (!row.isClosed) {
+        effects.open.push({ executionId, parentTask: row.parentTask })
+      }
+      if (update.needsPromiseCancellation === true) {
+        effects.cancelledRunningIds.push(executionId)
+      }
+    }
+  }
+  for (const row of decision.inserts) {
+    effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
+  }
+  return effects
+}
+
+function earlier(first: Millis | undefined, second: Millis): Millis {
+  return first === undefined ? second : Math.min(first, second)
+}

@@ -1,0 +1,167 @@
+/** Writing how runs ended, many in one transaction. */
+
+import { isFinishedStatus, type ExecutionRow, type LeanRow } from '../machine/execution.ts'
+import { type OutsideEvent, type Refusal } from '../machine/event.ts'
+import { decide, type Decision, type Rules } from '../machine/family.ts'
+import { type DurableStorageTx } from '../storage/contract.ts'
+import { decideInTransaction, type StoreDoors } from './decision.ts'
+import { type Effects, effectsOf } from './effects.ts'
+import { insertRows, lockRows } from './rows.ts'
+import { type Transact } from './transact.ts'
+
+/** How one run ended: its event, and the row as it was claimed. */
+export type Settlement = {
+  event: Extract<OutsideEvent, { kind: 'succeeded' | 'fanned_out' | 'failed' | 'released' }>
+  claimed: ExecutionRow
+}
+
+export type Settled = { results: Array<'accepted' | Refusal>; effects: Effects }
+
+/** Settles runs. `isRepeat` says that an earlier try may have been committed after all. */
+export async function settleRuns(
+  transact: Transact,
+  settlements: ReadonlyArray<Settlement>,
+  doors: StoreDoors,
+  { isRepeat }: { isRepeat: boolean },
+): Promise<Settled> {
+  const { decision, results } = await settleOnce(transact, settlements, doors, isRepeat)
+  return { results, effects: effectsOfSettled(decision, results, settlements) }
+}
+
+async function settleOnce(
+  transact: Transact,
+  settlements: ReadonlyArray<Settlement>,
+  doors: StoreDoors,
+  isRepeat: boolean,
+): Promise<{ decision: Decision; results: Array<'accepted' | Refusal> }> {
+  const parents = parentsKnownHere(settlements, doors)
+  const alone = parents.size === 0 && !isRepeat ? decideAlone(settlements, doors) : undefined
+  return await transact(
+    async (tx) => {
+      // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease.
+      if (alone !== undefined && tx.updateTaskExecutionsBatch) {
+        return await writeGuarded(tx, tx.updateTaskExecutionsBatch, alone, settlements)
+      }
+      const now = doors.now()
+      const ids = [...settlements.map(({ event }) => event.executionId), ...parents]
+      const rows = withInputs(await lockRows(tx, ids, new Date(now)), settlements)
+      const missingParentIds = new Set([...parents].filter((id) => !rows.has(id)))
+      const events = settlements.map(({ event }) => event)
+      const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
+      return { decision, results: decision.results }
+    },
+    { oneCall: alone !== undefined && alone.inserts.length === 0 },
+  )
+}
+
+/** Decides outcomes that concern nobody else over the rows as they were claimed; undefined if something must be read. */
+function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors): Decision | undefined {
+  const rows = new Map<string, LeanRow>()
+  for (const { claimed } of settlements) {
+    rows.set(claimed.executionId, claimed)
+  }
+  const rules: Rules = {
+    now: doors.now(),
+    planOf: doors.planOf,
+    newExecutionId: doors.newExecutionId,
+    fanIns: new Map(),
+    outputs: new Map(),
+  }
+  const decision = decide(
+    { rows },
+    settlements.map(({ event }) => event),
+    rules,
+  )
+  const isPlain =
+    decision.kind === 'decided' &&
+    rows.size === settlements.length &&
+    settlements.every(({ claimed }) => claimed.leaseId !== undefined) &&
+    decision.results.every((result) => result === 'accepted')
+  return isPlain ? decision : undefined
+}
+
+async function writeGuarded(
+  tx: DurableStorageTx,
+  updateBatch: NonNullable<DurableStorageTx['updateTaskExecutionsBatch']>,
+  decision: Decision,
+  settlements: ReadonlyArray<Settlement>,
+): Promise<{ decision: Decision; results: Array<'accepted' | Refusal> }> {
+  const guarded = settlements.flatMap(({ event, claimed }) => {
+    const update = decision.updates.get(event.executionId)
+    return update === undefined || claimed.leaseId === undefined
+      ? []
+      : [
+          {
+            executionId: event.executionId,
+            statuses: ['running' as const],
+            leaseId: claimed.leaseId,
+            update,
+          },
+        ]
+  })
+  const matched = new Set(await updateBatch.call(tx, guarded))
+  // Children appear only with the row that returned them.
+  const inserts = decision.inserts.filter((row) => matched.has(row.parentTask?.executionId ?? ''))
+  await insertRows(tx, inserts)
+  return {
+    decision: { ...decision, inserts },
+    results: settlements.map(({ event }) => (matched.has(event.executionId) ? 'accepted' : 'stale')),
+  }
+}
+
+/** Parents that this transaction can tell: those whose task is known here. */
+function parentsKnownHere(settlements: ReadonlyArray<Settlement>, doors: StoreDoors): Set<string> {
+  const parents = new Set<string>()
+  for (const { claimed } of settlements) {
+    if (claimed.parentTask !== undefined && doors.planOf(claimed.parentTask.taskId) !== undefined) {
+      parents.add(claimed.parentTask.executionId)
+    }
+  }
+  return parents
+}
+
+/** A row is locked without its input; the run has it, and it never changes. */
+function withInputs(
+  rows: Map<string, LeanRow>,
+  settlements: ReadonlyArray<Settlement>,
+): Map<string, LeanRow> {
+  for (const { claimed } of settlements) {
+    const row = rows.get(claimed.executionId)
+    if (row !== undefined && row.runInput === undefined) {
+      rows.set(claimed.executionId, { ...row, runInput: claimed.runInput })
+    }
+  }
+  return rows
+}
+
+function effectsOfSettled(
+  decision: Decision,
+  results: ReadonlyArray<'accepted' | Refusal>,
+  settlements: ReadonlyArray<Settlement>,
+): Effects {
+  const refusedIds = new Set<string>()
+  for (const [index, { event }] of settlements.entries()) {
+    if (results[index] !== 'accepted') {
+      refusedIds.add(event.executionId)
+    }
+  }
+  if (refusedIds.size === 0) {
+    return effectsOf(decision)
+  }
+  const updates = new Map([...decision.updates].filter(([id]) => !refusedIds.has(id)))
+  const effects = effectsOf({ ...decision, updates })
+  // Written by an earlier try whose reply was lost: what follows from it may not have been told to anybody.
+  for (const [index, { event }] of settlements.entries()) {
+    const row = decision.rows.get(event.executionId)
+    if (results[index] === 'repeated' && row !== undefined) {
+      effects.readyAtMs = decision.rows.get(event.executionId)?.startAt.getTime()
+      if (isFinishedStatus(row.status)) {
+        effects.finishedIds.push(row.executionId)
+        if (!row.isClosed) {
+          effects.open.push({ executionId: row.executionId, parentTask: row.parentTask })
+        }
+      }
+    }
+  }
+  return effects
+}

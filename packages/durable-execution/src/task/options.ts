@@ -1,0 +1,185 @@
+/** How long, how often and when a task runs: the options a user gives, checked. */
+
+import { DurableExecutionError } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
+import { type DurableTaskRetryOptions } from '../machine/execution.ts'
+
+/**
+ * What tasks of every kind take.
+ *
+ * @category Task
+ */
+export type DurableTaskCommonOptions = {
+  /** Names the task: 1 to 255 letters, digits and underscores, unique in an executor. */
+  id: string
+  /** When and how often a failed attempt is retried; default: never. */
+  retryOptions?: DurableTaskRetryOptions | null | undefined
+  /** The pause between enqueueing and the first attempt, in milliseconds; default 0. */
+  sleepMsBeforeRun?: number | null | undefined
+  /** How long each attempt may take, in milliseconds: an integer, 1 or more. */
+  timeoutMs: number
+  /** After how many losses in a row an execution is given up; default: the executor's `maxLosses`. */
+  maxLosses?: number | null | undefined
+}
+
+/**
+ * What may be said of one execution when it is enqueued; what is not given is taken from its task.
+ *
+ * @category Task
+ */
+export type DurableTaskEnqueueOptions = {
+  /** See {@link DurableTaskCommonOptions}. */
+  retryOptions?: DurableTaskRetryOptions | null | undefined
+  /** See {@link DurableTaskCommonOptions}. */
+  sleepMsBeforeRun?: number | null | undefined
+  /** See {@link DurableTaskCommonOptions}. */
+  timeoutMs?: number | null | undefined
+}
+
+/** Options with their defaults filled in. */
+export type ResolvedOptions = {
+  retryOptions: DurableTaskRetryOptions
+  sleepMsBeforeRun: number
+  timeoutMs: number
+}
+
+// Options that are planned and not built. Taking them in silence would promise what does not happen.
+const NOT_BUILT = {
+  task: ['childrenPolicy', 'deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
+  enqueue: [
+    'deadlineMs',
+    'debounceKey',
+    'debounceMs',
+    'idempotencyKey',
+    'limitKey',
+    'maxDebounceMs',
+    'priority',
+    'queue',
+    'startAt',
+    'tags',
+    'transaction',
+  ],
+  executor: ['retention'],
+} as const
+
+/** Refuses, by name, options that this version does not have yet. */
+export function refuseUnbuiltOptions(kind: keyof typeof NOT_BUILT, about: string, options: object): void {
+  for (const name of NOT_BUILT[kind]) {
+    const value: unknown = Reflect.get(options, name)
+    if (value !== undefined && value !== null) {
+      throw new DurableExecutionError(
+        `Option ${name} of ${about} is not supported by this version of durable-execution. Leave it out.`,
+        false,
+      )
+    }
+  }
+}
+
+/** Checks a task's options and fills in the defaults. */
+export function resolveTaskOptions(options: DurableTaskCommonOptions): ResolvedOptions {
+  const about = `task ${options.id}`
+  refuseUnbuiltOptions('task', about, options)
+  checkMaxLosses(options.maxLosses, `Invalid max losses for ${about}`)
+  return {
+    retryOptions: resolveRetryOptions(options.id, options.retryOptions),
+    sleepMsBeforeRun: resolveSleepMs(options.id, options.sleepMsBeforeRun),
+    timeoutMs: resolveTimeoutMs(options.id, options.timeoutMs),
+  }
+}
+
+/** Checks what was said at an enqueue; the rest is the task's own. */
+export function resolveEnqueueOptions(
+  taskId: string,
+  own: ResolvedOptions,
+  given: DurableTaskEnqueueOptions | null | undefined,
+): ResolvedOptions {
+  if (given === undefined || given === null) {
+    return own
+  }
+  if (typeof given !== 'object') {
+    throw new DurableExecutionError(`Invalid options for task ${taskId}: they must be an object`, false)
+  }
+  refuseUnbuiltOptions('enqueue', `an execution of task ${taskId}`, given)
+  return {
+    retryOptions: isGiven(given.retryOptions)
+      ? resolveRetryOptions(taskId, given.retryOptions)
+      : own.retryOptions,
+    sleepMsBeforeRun: isGiven(given.sleepMsBeforeRun)
+      ? resolveSleepMs(taskId, given.sleepMsBeforeRun)
+      : own.sleepMsBeforeRun,
+    timeoutMs: isGiven(given.timeoutMs) ? resolveTimeoutMs(taskId, given.timeoutMs) : own.timeoutMs,
+  }
+}
+
+/** Checks a `maxLosses`: an integer, 1 or more. */
+export function checkMaxLosses(value: unknown, what: string): void {
+  if (isGiven(value) && !(isInteger(value) && value >= 1)) {
+    throw new DurableExecutionError(`${what}: must be an integer, 1 or more, got ${String(value)}`, false)
+  }
+}
+
+function resolveRetryOptions(taskId: string, given: unknown): DurableTaskRetryOptions {
+  const refuse = (reason: string): never => {
+    throw new DurableExecutionError(`Invalid retry options for task ${taskId}: ${reason}`, false)
+  }
+  if (!isGiven(given)) {
+    return { maxAttempts: 0 }
+  }
+  if (typeof given !== 'object') {
+    return refuse('they must be an object')
+  }
+  const { maxAttempts, baseDelayMs, delayMultiplier, maxDelayMs } = given as {
+    [K in keyof DurableTaskRetryOptions]: unknown
+  }
+  const retry: DurableTaskRetryOptions = { maxAttempts: 0 }
+  if (isInteger(maxAttempts) && maxAttempts >= 0) {
+    retry.maxAttempts = maxAttempts
+  } else {
+    refuse(`maxAttempts must be an integer, 0 or more, got ${String(maxAttempts)}`)
+  }
+  for (const [name, value] of Object.entries({ baseDelayMs, maxDelayMs })) {
+    if (isInteger(value) && value >= 0) {
+      retry[name as 'baseDelayMs' | 'maxDelayMs'] = value
+    } else if (isGiven(value)) {
+      refuse(`${name} must be an integer, 0 or more, got ${String(value)}`)
+    }
+  }
+  if (typeof delayMultiplier === 'number' && Number.isFinite(delayMultiplier) && delayMultiplier >= 0.1) {
+    retry.delayMultiplier = delayMultiplier
+  } else if (isGiven(delayMultiplier)) {
+    refuse(`delayMultiplier must be 0.1 or more, got ${String(delayMultiplier)}`)
+  }
+  return retry
+}
+
+function resolveTimeoutMs(taskId: string, given: unknown): number {
+  if (isInteger(given) && given >= 1) {
+    return given
+  }
+  throw new DurableExecutionError(
+    `Invalid timeout value for task ${taskId}: timeoutMs must be an integer, 1 or more, got ${String(given)}`,
+    false,
+  )
+}
+
+function resolveSleepMs(taskId: string, given: unknown): number {
+  if (!isGiven(given)) {
+    return 0
+  }
+  if (isInteger(given) && given <= LIMITS.delayMs) {
+    return Math.max(0, given)
+  }
+  throw new DurableExecutionError(
+    `Invalid sleep ms before run for task ${taskId}: sleepMsBeforeRun must be an integer, ` +
+      `at most ${LIMITS.delayMs} (limit: delayMs), got ${String(given)}`,
+    false,
+  )
+}
+
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value)
+}

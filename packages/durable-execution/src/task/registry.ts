@@ -1,0 +1,171 @@
+/** The tasks that one executor knows. */
+
+import { DurableExecutionError } from '../base/errors.ts'
+import { type MaybePromise } from '../base/promise.ts'
+import {
+  type DurableChildTask,
+  type DurableParentTaskOptions,
+  type DurableTaskOptions,
+  type TaskDefinition,
+} from './define.ts'
+import { type DurableTaskCommonOptions, resolveTaskOptions } from './options.ts'
+import { validateTaskId } from './task-id.ts'
+
+type Validator = (input: unknown) => MaybePromise<unknown>
+// The registry takes tasks of all types; what it is given was checked where it was written.
+type AnyTaskOptions = DurableTaskOptions<never, unknown>
+type AnyParentTaskOptions = DurableParentTaskOptions<never, unknown, unknown, unknown>
+
+/** Tasks by id. */
+export class TaskRegistry {
+  readonly #definitions = new Map<string, TaskDefinition>()
+  #ids: Array<string> | undefined
+
+  /** Adds a plain task. */
+  addTask(options: AnyTaskOptions, validateInput?: Validator): TaskDefinition {
+    return this.#add(defineTask(options, validateInput))
+  }
+
+  /** Adds a parent task, with its finalize task and that one's. */
+  addParentTask(options: AnyParentTaskOptions, validateInput?: Validator): TaskDefinition {
+    return this.#add(defineParentTask(options, validateInput))
+  }
+
+  /** Adds a definition that was put together by the engine itself. */
+  addDefinition(definition: TaskDefinition): TaskDefinition {
+    return this.#add(definition)
+  }
+
+  get(taskId: string): TaskDefinition | undefined {
+    return this.#definitions.get(taskId)
+  }
+
+  /** The task, or an error that says what is known. */
+  getOrThrow(taskId: string, what: string = 'Task'): TaskDefinition {
+    const definition = this.#definitions.get(taskId)
+    if (definition === undefined) {
+      throw new DurableExecutionError(
+        `${what} ${taskId} not found. Define it on this executor first; it knows ${this.#describeKnown()}.`,
+        false,
+      )
+    }
+    return definition
+  }
+
+  /** The ids of all tasks. The array is the same one until a task is added. */
+  ids(): Array<string> {
+    this.#ids ??= [...this.#definitions.keys()]
+    return this.#ids
+  }
+
+  // All of a tree of definitions or nothing: a refused definition registers nothing.
+  #add(definition: TaskDefinition): TaskDefinition {
+    const added = withFinalizeTasks(definition)
+    const seen = new Set<string>()
+    for (const { id } of added) {
+      if (this.#definitions.has(id) || seen.has(id)) {
+        throw new DurableExecutionError(`Task ${id} already exists. Use unique ids for tasks`, false)
+      }
+      seen.add(id)
+    }
+    for (const one of added) {
+      this.#definitions.set(one.id, one)
+    }
+    this.#ids = undefined
+    return definition
+  }
+
+  #describeKnown(): string {
+    const ids = this.ids()
+    if (ids.length === 0) {
+      return 'no tasks'
+    }
+    const shown = ids.slice(0, 10).join(', ')
+    return ids.length > 10 ? `${shown} and ${ids.length - 10} more` : shown
+  }
+}
+
+function withFinalizeTasks(definition: TaskDefinition): Array<TaskDefinition> {
+  const all: Array<TaskDefinition> = []
+  for (let next: TaskDefinition | undefined = definition; next !== undefined; next = next.finalize) {
+    all.push(next)
+  }
+  return all
+}
+
+function common(
+  options: DurableTaskCommonOptions,
+  validateInput: Validator | undefined,
+): Pick<TaskDefinition, 'id' | 'options' | 'maxLosses' | 'validateInput' | 'isSequenceStep'> {
+  if (typeof options !== 'object' || options === null) {
+    throw new DurableExecutionError('A task needs an object with its options', false)
+  }
+  validateTaskId(options.id)
+  return {
+    id: options.id,
+    options: resolveTaskOptions(options),
+    maxLosses: options.maxLosses ?? undefined,
+    validateInput,
+    isSequenceStep: false,
+  }
+}
+
+function defineTask(options: AnyTaskOptions, validateInput: Validator | undefined): TaskDefinition {
+  const shared = common(options, validateInput)
+  mustBeFunction(options.id, 'run', options.run)
+  return {
+    ...shared,
+    isParent: false,
+    run: async (ctx, input) => ({ kind: 'plain', output: await options.run(ctx, input as never) }),
+    finalize: undefined,
+  }
+}
+
+function defineParentTask(
+  options: AnyParentTaskOptions,
+  validateInput: Validator | undefined,
+): TaskDefinition {
+  const shared = common(options, validateInput)
+  mustBeFunction(options.id, 'runParent', options.runParent)
+  const { finalizeTask } = options
+  return {
+    ...shared,
+    isParent: true,
+    run: async (ctx, input) => {
+      const returned: unknown = await options.runParent(ctx, input as never)
+      return { kind: 'parent', ...checkReturned(options.id, returned) }
+    },
+    finalize:
+      finalizeTask === undefined || finalizeTask === null
+        ? undefined
+        : 'runParent' in finalizeTask
+          ? defineParentTask(finalizeTask, undefined)
+          : defineTask(finalizeTask, undefined),
+  }
+}
+
+function mustBeFunction(taskId: string, name: string, fn: unknown): void {
+  if (typeof fn !== 'function') {
+    throw new DurableExecutionError(`Task ${taskId} needs a function ${name}`, false)
+  }
+}
+
+function checkReturned(
+  taskId: string,
+  returned: unknown,
+): { output: unknown; childrenTasks: ReadonlyArray<DurableChildTask> } {
+  if (typeof returned !== 'object' || returned === null) {
+    throw new DurableExecutionError(
+      `runParent of task ${taskId} must return { output, childrenTasks }, got ${String(returned)}`,
+      false,
+    )
+  }
+  const { output, childrenTasks } = returned as { output?: unknown; childrenTasks?: unknown }
+  if (childrenTasks === undefined || childrenTasks === null) {
+    return { output, childrenTasks: [] }
+  }
+  if (!Array.isArray(childrenTasks)) {
+    throw new DurableExecutionError(`childrenTasks returned by task ${taskId} must be an array`, false)
+  }
+  return { output, childrenTasks: childrenTasks as Array<DurableChildTask> }
+}

@@ -1,0 +1,160 @@
+/** How an executor carries the rules: the pieces that a planted fault may replace by a wrong one. */
+
+import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
+import { applyUpdate, type ExecutionRow } from '../../machine/execution.ts'
+import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
+import { planFor, type Scenario } from './scenario.ts'
+import { type FindKind, type Found, NOW } from './world.ts'
+
+/** The pieces. {@link SOUND_ENGINE} has them as they should be. */
+export type Engine = {
+  decide: (family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules) => Decision | Wanted
+  /** The rows a transaction decides from: those it locked, and no others. */
+  believe: (kind: FindKind, locked: ExecutionRow, found: ExecutionRow, candidateId: string) => ExecutionRow
+  /** The transactions whose first step keeps its rows for the second. */
+  remembers: ReadonlySet<FindKind>
+  /** Whether a run begins when its claim is committed, or already when the row is found. */
+  isStartingAfterCommit: boolean
+  /** Whether a row that ended badly is closed only when nothing below it is active or open. */
+  isClosingAfterBelow: boolean
+  /** The rows that a cascade looks at. */
+  isBelow: (row: ExecutionRow, parentId: string) => boolean
+  /** Whether lapsed leases are looked for. */
+  isRecovering: boolean
+  /** Whether rows of tasks that are not known here are ended. */
+  isRejectingUnknown: boolean
+}
+
+export const SOUND_ENGINE: Engine = {
+  decide,
+  believe: (_, locked) => locked,
+  remembers: new Set(),
+  isStartingAfterCommit: true,
+  isClosingAfterBelow: true,
+  isBelow: (row, parentId) => row.parentTask?.executionId === parentId,
+  isRecovering: true,
+  isRejectingUnknown: false,
+}
+
+/** What a transaction made of the rows, and which of its events were accepted. */
+export type Committed = {
+  rows: ReadonlyMap<string, ExecutionRow>
+  accepted: ReadonlyArray<ExecutionEvent>
+}
+
+type Rows = ReadonlyMap<string, ExecutionRow>
+
+/** What one executor works with. */
+export type Carrier = { scenario: Scenario; engine: Engine; knownTaskIds: ReadonlyArray<string> }
+
+/**
+ * The second step of a transaction, which nothing can come between: lock the rows, read them, decide,
+ * write. Rows that are not there are left out, as a touch would.
+ */
+export function transact(
+  { scenario, engine, knownTaskIds }: Carrier,
+  rows: Rows,
+  lockedIds: ReadonlyArray<string>,
+  events: ReadonlyArray<OutsideEvent>,
+  found?: Found,
+): Committed {
+  const family = new Map<string, ExecutionRow>()
+  for (const executionId of lockedIds) {
+    const locked = rows.get(executionId)
+    if (locked !== undefined) {
+      const remembered = found?.rows?.get(executionId)
+      const isBelieved = found === undefined || remembered === undefined
+      family.set(
+        executionId,
+        isBelieved ? locked : engine.believe(found.kind, locked, remembered, found.executionId),
+      )
+    }
+  }
+  const planOf: Rules['planOf'] = (taskId) =>
+    knownTaskIds.includes(taskId) ? planFor(scenario, taskId) : undefined
+  const decision = decideWithReads(engine, rows, family, events, planOf)
+  return {
+    rows: written(rows, decision, scenario.isKeepingFewFields === true),
+    accepted: events.filter((_, index) => decision.results[index] === 'accepted'),
+  }
+}
+
+/** Reads what the rules ask for, until they have decided. */
+function decideWithReads(
+  engine: Engine,
+  rows: Rows,
+  family: ReadonlyMap<string, ExecutionRow>,
+  events: ReadonlyArray<OutsideEvent>,
+  planOf: Rules['planOf'],
+): Decision {
+  const fanIns = new Map<string, ReturnType<typeof readFanIn>>()
+  const outputs = new Map<string, string>()
+  for (;;) {
+    let drawn = 0
+    const rules: Rules = {
+      now: NOW,
+      planOf,
+      // As many rows as there are can never be fewer again, so the id is new.
+      newExecutionId: () => `drawn${rows.size + drawn++}`,
+      fanIns,
+      outputs,
+    }
+    const decision = engine.decide({ rows: family }, events, rules)
+    if (decision.kind === 'decided') {
+      return decision
+    }
+    for (const parentId of decision.fanInIds) {
+      fanIns.set(parentId, readFanIn(rows, parentId))
+    }
+    for (const executionId of decision.outputIds) {
+      outputs.set(executionId, rows.get(executionId)?.output ?? '')
+    }
+  }
+}
+
+function readFanIn(
+  rows: Rows,
+  parentId: string,
+): {
+  runInput: string
+  runOutput: string
+  children: Array<{ taskId: string; executionId: string; output: string | undefined }>
+} {
+  const parent = rows.get(parentId)
+  return {
+    runInput: parent?.runInput ?? '',
+    runOutput: parent?.runOutput ?? '',
+    children: (parent?.childrenTasks ?? []).map(({ taskId, executionId }) => ({
+      taskId,
+      executionId,
+      output: rows.get(executionId)?.output,
+    })),
+  }
+}
+
+/** Writes by ids, whatever the rows are meanwhile: the guard is in the decision, not in the write. */
+function written(rows: Rows, decision: Decision, isKeepingFewFields: boolean): Rows {
+  if (decision.updates.size === 0 && decision.inserts.length === 0) {
+    return rows
+  }
+  const next = new Map(rows)
+  for (const [executionId, update] of decision.updates) {
+    const row = next.get(executionId)
+    if (row !== undefined) {
+      next.set(executionId, kept(applyUpdate(row, update), isKeepingFewFields))
+    }
+  }
+  for (const row of decision.inserts) {
+    next.set(row.executionId, kept(row, isKeepingFewFields))
+  }
+  return next
+}
+
+/** The row as a storage keeps it that knows only the fields of the contract. */
+function kept(row: ExecutionRow, isKeepingFewFields: boolean): ExecutionRow {
+  if (!isKeepingFewFields) {
+    return row
+  }
+  const { leaseId, executorId, losses, depth, childIndex, childrenTasksCount, ...few } = row
+  return few
+}

@@ -1,0 +1,87 @@
+/** What an exploration is about: which tasks there are, who runs them, and how much may go wrong. */
+
+import { type DurableExecutionErrorStorageObject } from '../../base/errors.ts'
+import { type DurableTaskRetryOptions } from '../../machine/execution.ts'
+import { type Composed, type ParentPlan } from '../../machine/parent.ts'
+
+/** How a run may end. */
+export type Outcome =
+  | { kind: 'succeeded' }
+  | { kind: 'fanned_out'; childrenTaskIds: ReadonlyArray<string> }
+  | { kind: 'failed'; error: DurableExecutionErrorStorageObject }
+
+/** A task of the small world: all the ways its runs may end, the good one first. */
+export type TaskSketch = {
+  outcomes: readonly [Outcome, ...Array<Outcome>]
+  retryOptions?: DurableTaskRetryOptions
+  /** The task that is run last; only of parents. */
+  finalizeTaskId?: string
+  /** Whether the outputs of its children cannot be put together. */
+  isFanInBroken?: boolean
+}
+
+/** How often each misfortune may happen. What is not named never happens. */
+export type Misfortunes = {
+  /** An executor forgets all that it holds; a transaction in flight was committed, or not. */
+  crashes: number
+  /** A lease lapses though its run is alive. */
+  stalls: number
+  /** A user cancels something. */
+  cancels: number
+  /** An executor gives a run back. */
+  releases: number
+  /** A transaction is committed, and its executor does not hear of it and repeats it. */
+  lostReplies: number
+  /** A transaction is rolled back. */
+  rollbacks: number
+}
+
+export type Scenario = {
+  name: string
+  /** What it is for, in a sentence. */
+  about: string
+  tasks: Readonly<Record<string, TaskSketch>>
+  rootTaskId: string
+  /** The task ids that each executor knows. */
+  executors: ReadonlyArray<ReadonlyArray<string>>
+  misfortunes: Partial<Misfortunes>
+  maxLosses: number
+  /** How many transactions may have found something and not have come to their second step. */
+  maxOpenFinds: number
+  /** Whether a settling transaction locks the parents too, or leaves all closing to others. */
+  isSettlingWithParents: boolean
+  /** Whether the storage keeps only the fields that the contract demands. */
+  isKeepingFewFields?: boolean
+}
+
+/** What an executor knows of a parent's task; undefined of a plain task. */
+export function planFor(scenario: Scenario, taskId: string): ParentPlan | undefined {
+  const task = scenario.tasks[taskId]
+  if (task === undefined || !task.outcomes.some((outcome) => outcome.kind === 'fanned_out')) {
+    return undefined
+  }
+  const compose = (): Composed =>
+    task.isFanInBroken === true ? { error: genericError('Outputs cannot be read') } : { text: 'outputs' }
+  const finalizeId = task.finalizeTaskId
+  if (finalizeId === undefined) {
+    return { composeOutput: compose }
+  }
+  return {
+    composeOutput: compose,
+    finalize: { template: templateOf(scenario, finalizeId), composeInput: compose },
+  }
+}
+
+/** What every execution of the task starts out with. */
+export function templateOf(
+  scenario: Scenario,
+  taskId: string,
+): { taskId: string; retryOptions: DurableTaskRetryOptions; sleepMsBeforeRun: number; timeoutMs: number } {
+  const retryOptions = scenario.tasks[taskId]?.retryOptions ?? { maxAttempts: 0 }
+  return { taskId, retryOptions, sleepMsBeforeRun: 0, timeoutMs: 1_000 }
+}
+
+/** An error that leads to `failed`. */
+export function genericError(message: string, isRetryable = false): DurableExecutionErrorStorageObject {
+  return { errorType: 'generic', message, isRetryable }
+}

@@ -1,0 +1,204 @@
+/** The small worlds that are explored, each with its bounds. */
+
+import { genericError, type Outcome, type Scenario, type TaskSketch } from './scenario.ts'
+
+const succeeds: Outcome = { kind: 'succeeded' }
+const fails: Outcome = { kind: 'failed', error: genericError('Task failed') }
+const failsForNow: Outcome = { kind: 'failed', error: genericError('Task failed for now', true) }
+const timesOut: Outcome = {
+  kind: 'failed',
+  error: { errorType: 'timed_out', message: 'Task timed out', isRetryable: false },
+}
+const givesUp: Outcome = {
+  kind: 'failed',
+  error: { errorType: 'cancelled', message: 'Task gave up', isRetryable: false },
+}
+
+const fansOut = (...childrenTaskIds: Array<string>): Outcome => ({ kind: 'fanned_out', childrenTaskIds })
+
+const plain: TaskSketch = { outcomes: [succeeds, fails] }
+const good: TaskSketch = { outcomes: [succeeds] }
+const retried: TaskSketch = {
+  outcomes: [succeeds, failsForNow],
+  retryOptions: { maxAttempts: 1, baseDelayMs: 1_000 },
+}
+
+/** What most scenarios share. */
+const usual = { maxLosses: 3, maxOpenFinds: 1, isSettlingWithParents: true } as const
+
+/** Two executors that know all the tasks. */
+const both = (...taskIds: Array<string>): ReadonlyArray<ReadonlyArray<string>> => [taskIds, taskIds]
+
+export const SCENARIOS: ReadonlyArray<Scenario> = [
+  {
+    ...usual,
+    name: 'one task',
+    about: 'the life of one row, with every misfortune twice and every way to end',
+    tasks: {
+      task: {
+        outcomes: [succeeds, failsForNow, fails, timesOut, givesUp],
+        retryOptions: { maxAttempts: 1, baseDelayMs: 1_000 },
+      },
+    },
+    rootTaskId: 'task',
+    executors: both('task'),
+    maxLosses: 2,
+    maxOpenFinds: 2,
+    misfortunes: { crashes: 2, stalls: 1, cancels: 1, releases: 1, lostReplies: 1, rollbacks: 1 },
+  },
+  {
+    ...usual,
+    name: 'two children and finalize',
+    about: 'a parent, a plain child, a child that is retried once, and a finalize task that may fail',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried'), fails], finalizeTaskId: 'last' },
+      child: plain,
+      retried,
+      last: plain,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    misfortunes: { crashes: 1, stalls: 1, cancels: 1 },
+  },
+  {
+    ...usual,
+    name: 'stalls and lost replies',
+    about: 'the same, with leases that lapse under runs that are alive, and transactions that are repeated',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried')], finalizeTaskId: 'last' },
+      child: plain,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    maxOpenFinds: 2,
+    misfortunes: { stalls: 1, lostReplies: 1 },
+  },
+  {
+    ...usual,
+    name: 'three children and finalize',
+    about: 'three children of which each may fail',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'child', 'retried')], finalizeTaskId: 'last' },
+      child: plain,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    misfortunes: { stalls: 1 },
+  },
+  {
+    ...usual,
+    name: 'closing by sweeps',
+    about: 'settling locks no parents: every end is written by transactions that look for it, two at a time',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'child')], finalizeTaskId: 'last' },
+      child: plain,
+      last: plain,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'last'),
+    isSettlingWithParents: false,
+    maxOpenFinds: 2,
+    misfortunes: { crashes: 1, cancels: 1 },
+  },
+  {
+    ...usual,
+    name: 'closing of the last child',
+    about: 'one child, closed by two that found it at once',
+    tasks: {
+      parent: { outcomes: [fansOut('child')], finalizeTaskId: 'last' },
+      child: good,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'last'),
+    isSettlingWithParents: false,
+    maxOpenFinds: 2,
+    misfortunes: { crashes: 1, stalls: 1, lostReplies: 1 },
+  },
+  {
+    ...usual,
+    name: 'a parent that one executor does not know',
+    about: 'B runs children whose parent it does not know',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried')], finalizeTaskId: 'last' },
+      child: plain,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: [
+      ['parent', 'child', 'retried', 'last'],
+      ['child', 'retried'],
+    ],
+    misfortunes: { stalls: 1, cancels: 1 },
+  },
+  {
+    ...usual,
+    name: 'a parent below a parent',
+    about: 'a tree of three storeys, whose middle has no finalize task',
+    tasks: {
+      top: { outcomes: [fansOut('middle', 'leaf')] },
+      middle: { outcomes: [fansOut('leaf')] },
+      leaf: plain,
+    },
+    rootTaskId: 'top',
+    executors: both('top', 'middle', 'leaf'),
+    misfortunes: { crashes: 1, cancels: 1 },
+  },
+  {
+    ...usual,
+    name: 'a finalize task with children',
+    about: 'the finalize task is a parent itself, the children have no children, and any may be cancelled',
+    tasks: {
+      parent: { outcomes: [fansOut('child'), fansOut()], finalizeTaskId: 'last' },
+      child: good,
+      last: { outcomes: [fansOut('child', 'child')], finalizeTaskId: 'very_last' },
+      very_last: plain,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'last', 'very_last'),
+    misfortunes: { stalls: 1, cancels: 2 },
+  },
+  {
+    ...usual,
+    name: 'children that do not exist',
+    about: 'parents that return no children, and whose outputs may not be put together',
+    tasks: {
+      top: { outcomes: [fansOut('none', 'broken', 'broken_alone'), fansOut('broken')] },
+      none: { outcomes: [fansOut()] },
+      broken: { outcomes: [fansOut('child')], isFanInBroken: true },
+      broken_alone: { outcomes: [fansOut()], isFanInBroken: true },
+      child: good,
+    },
+    rootTaskId: 'top',
+    executors: both('top', 'none', 'broken', 'broken_alone', 'child'),
+    misfortunes: { cancels: 1 },
+  },
+  {
+    ...usual,
+    name: "the contract's fields only",
+    about: 'a storage that keeps no leases, losses, depths and places: the fence is startedAt alone',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'child')], finalizeTaskId: 'last' },
+      child: plain,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'last'),
+    isKeepingFewFields: true,
+    misfortunes: { crashes: 1, stalls: 1, lostReplies: 1 },
+  },
+]
+
+/** The scenario of that name. */
+export function scenarioNamed(name: string): Scenario {
+  const scenario = SCENARIOS.find((each) => each.name === name)
+  if (scenario === undefined) {
+    throw new Error(`There is no scenario ${name}. There are: ${SCENARIOS.map((each) => each.name).join(', ')}`)
+  }
+  return scenario
+}

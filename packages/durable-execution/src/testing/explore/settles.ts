@@ -1,0 +1,94 @@
+/** How the runs of an executor may end, one by one and several in one transaction. */
+
+import { type NewChild, type OutsideEvent } from '../../machine/event.ts'
+import { holdsLease } from '../../machine/attempt.ts'
+import { type Outcome, type Scenario, templateOf } from './scenario.ts'
+import { type Actor } from './steps.ts'
+import { NOW, type Run } from './world.ts'
+
+/** A settling transaction: the runs it reports, and the rows it locks. */
+export type Settle = {
+  runs: ReadonlyArray<Run>
+  events: ReadonlyArray<OutsideEvent>
+  lockedIds: ReadonlyArray<string>
+  what: string
+}
+
+/** Every way to settle: each run with each outcome, and all that are alive together. */
+export function settlesOf(actor: Actor): Array<Settle> {
+  const { runs } = actor.executor
+  const settles: Array<Settle> = []
+  for (const run of runs) {
+    for (const event of eventsOf(actor, run)) {
+      settles.push(settleOf(actor, [run], [event]))
+    }
+  }
+  const alive = runs.filter((run) => isAlive(actor, run))
+  if (alive.length > 1) {
+    for (const events of combinations(alive.map((run) => eventsOf(actor, run)))) {
+      settles.push(settleOf(actor, alive, events))
+    }
+  }
+  return settles
+}
+
+function settleOf(
+  { world, carrier }: Actor,
+  runs: ReadonlyArray<Run>,
+  events: ReadonlyArray<OutsideEvent>,
+): Settle {
+  const parentIds = runs.flatMap(({ executionId }) => {
+    const parent = world.rows.get(executionId)?.parentTask
+    const isLocked = parent !== undefined && carrier.knownTaskIds.includes(parent.taskId)
+    return isLocked && carrier.scenario.isSettlingWithParents ? [parent.executionId] : []
+  })
+  const lockedIds = [...new Set([...runs.map((run) => run.executionId), ...parentIds])]
+  const what = events.map((event) => `${event.executionId} ${event.kind}`).join(', ')
+  return { runs, events, lockedIds, what }
+}
+
+/** What a run may report: one of its task's outcomes, or again what it sent already. */
+function eventsOf(actor: Actor, run: Run): Array<OutsideEvent> {
+  if (run.sent !== undefined) {
+    return [run.sent as OutsideEvent]
+  }
+  const { scenario } = actor.carrier
+  const taskId = actor.world.rows.get(run.executionId)?.taskId ?? ''
+  const outcomes = scenario.tasks[taskId]?.outcomes ?? []
+  // A run that was fenced off is refused whatever it says, so that one thing it may say is enough.
+  const possible = isAlive(actor, run) ? outcomes : outcomes.slice(0, 1)
+  return possible.map((outcome) => eventOf(scenario, run, outcome))
+}
+
+function isAlive({ world }: Actor, run: Run): boolean {
+  const row = world.rows.get(run.executionId)
+  return row !== undefined && holdsLease(row, run.lease)
+}
+
+function eventOf(scenario: Scenario, run: Run, outcome: Outcome): OutsideEvent {
+  const { executionId, lease } = run
+  switch (outcome.kind) {
+    case 'succeeded':
+      return { kind: 'succeeded', executionId, lease, runOutput: 'output' }
+    case 'failed':
+      return { kind: 'failed', executionId, lease, error: outcome.error }
+    case 'fanned_out': {
+      const children = outcome.childrenTaskIds.map((taskId, index) => newChild(scenario, run, taskId, index))
+      return { kind: 'fanned_out', executionId, lease, runOutput: 'output', children }
+    }
+  }
+}
+
+/** Each run draws ids of its own for the children it returns. */
+function newChild(scenario: Scenario, run: Run, taskId: string, index: number): NewChild {
+  const attempt = run.lease.startedAt.getTime() - NOW
+  const executionId = `${run.executionId}.${attempt === 0 ? '' : `${attempt}.`}${taskId}${index}`
+  return { ...templateOf(scenario, taskId), executionId, runInput: 'input' }
+}
+
+function combinations<T>(choices: ReadonlyArray<ReadonlyArray<T>>): Array<Array<T>> {
+  return choices.reduce<Array<Array<T>>>(
+    (done, next) => done.flatMap((chosen) => next.map((choice) => [...chosen, choice])),
+    [[]],
+  )
+}

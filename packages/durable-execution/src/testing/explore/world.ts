@@ -1,0 +1,105 @@
+/**
+ * One state of the small world: the rows, what each executor holds in its memory, what may still go
+ * wrong, and what an observer counted. Worlds are never changed; a step makes a new one.
+ *
+ * There is one instant. That is no loss: what matters of time is whether a row is due and whether a
+ * lease has lapsed, and both are facts of the row that steps of their own bring about; and a clock
+ * that stands still is the hardest one for the fence.
+ */
+
+import { type ExecutionEvent, type Lease } from '../../machine/event.ts'
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
+import { type ExecutionHistory } from '../../machine/history.ts'
+import { type Misfortunes, type Scenario, templateOf } from './scenario.ts'
+
+/** The instant of all steps. */
+export const NOW = 1_000_000
+
+/** The end of a lease that holds, and of one that lapsed. */
+export const HOLDS_UNTIL: Date = new Date(NOW + 30_000)
+export const LAPSED_AT: Date = new Date(NOW - 1)
+
+/** The transactions that begin with a look for candidates. */
+export type FindKind = 'claim' | 'recover' | 'close' | 'cascade' | 'close_top' | 'reject'
+
+/** What a transaction found in its first step, on the way to its second. */
+export type Found = {
+  kind: FindKind
+  executionId: string
+  /** The rows below that are to be cancelled; only of a cascade. */
+  belowIds?: ReadonlyArray<string>
+  /** The rows as they were found; kept only where a planted fault decides from them. */
+  rows?: ReadonlyMap<string, ExecutionRow>
+}
+
+/** User code that an executor is running, or believes to be. */
+export type Run = {
+  executionId: string
+  lease: Lease
+  /** How it ended, if that was sent already and the reply was lost. */
+  sent?: ExecutionEvent
+}
+
+export type ExecutorState = {
+  name: string
+  runs: ReadonlyArray<Run>
+  found: Found | null
+}
+
+export type World = {
+  rows: ReadonlyMap<string, ExecutionRow>
+  executors: ReadonlyArray<ExecutorState>
+  left: Misfortunes
+  history: ReadonlyMap<string, ExecutionHistory>
+}
+
+/** The world in which one root execution was just enqueued. */
+export function firstWorld(scenario: Scenario): World {
+  const template = templateOf(scenario, scenario.rootTaskId)
+  const root = createDurableTaskExecutionStorageObject({
+    ...template,
+    now: new Date(NOW),
+    executionId: scenario.rootTaskId,
+    runInput: 'input',
+  })
+  const none = { crashes: 0, stalls: 0, cancels: 0, releases: 0, lostReplies: 0, rollbacks: 0 }
+  const executors = scenario.executors.map((_, index) => ({
+    name: String.fromCodePoint('A'.charCodeAt(0) + index),
+    runs: [],
+    found: null,
+  }))
+  return {
+    rows: new Map([[root.executionId, scenario.isKeepingFewFields === true ? root : { ...root, depth: 1 }]]),
+    executors,
+    left: { ...none, ...scenario.misfortunes },
+    history: new Map(),
+  }
+}
+
+/** The world with one executor's memory changed. */
+export function withExecutor(world: World, index: number, change: Partial<ExecutorState>): World {
+  const executors = world.executors.map((executor, at) =>
+    at === index ? { ...executor, ...change } : executor,
+  )
+  return { ...world, executors }
+}
+
+/** The world with one misfortune less to come. */
+export function spend(world: World, misfortune: keyof Misfortunes): World {
+  return { ...world, left: { ...world.left, [misfortune]: world.left[misfortune] - 1 } }
+}
+
+/** Whether nothing is left to be done. */
+export function isSettled(world: World): boolean {
+  for (const row of world.rows.values()) {
+    if (!row.isClosed) {
+      return false
+    }
+  }
+  return true
+}
+
+/** Whether the lease of the row has lapsed. */
+export function hasLapsed(row: ExecutionRow): boolean {
+  return row.expiresAt !== undefined && row.expiresAt.getTime() < NOW
+}
