@@ -5,10 +5,7 @@
 
 import { writeFileSync } from 'node:fs'
 
-import {
-  describeFailure,
-  explore,
-} from '../packages/durable-execution/src/testing/explore/explore.ts'
+import { describeFailure, explore } from '../packages/durable-execution/src/testing/explore/explore.ts'
 import { allKinds } from '../packages/durable-execution/src/testing/explore/kinds.ts'
 import {
   explorePlantedFaults,

@@ -9,9 +9,9 @@ export const LIMITS = {
   /** Longest task id, in characters. */
   taskIdLength: 255,
   /** Largest serialized input or output, in bytes of UTF-8, unless `maxPayloadBytes` says otherwise. */
-  payloadBytes: 10 * 1024 * 1024,
+  payloadBytes: 10_485_760,
   /** Longest error message kept in a row, in characters; longer ones are cut. */
-  errorMessageLength: 16 * 1024,
+  errorMessageLength: 16_384,
   /** Most children one run of a parent may return. */
   childrenPerParent: 100_000,
   /** Most errors of children kept with their parent. */
@@ -19,7 +19,7 @@ export const LIMITS = {
   /** Deepest tree of executions; the root has depth 1. */
   depth: 1_000,
   /** Longest delay before a run or a retry: a hundred years. */
-  delayMs: 100 * 365 * 24 * 60 * 60 * 1000,
+  delayMs: 3_153_600_000_000,
   /** Most tags of an execution. */
   tags: 20,
   /** Longest name, key or tag, in characters. */
