@@ -16,7 +16,6 @@ export default defineConfig({
     ],
   },
   test: {
-    globalSetup: ['scripts/build-for-tests.ts'],
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,

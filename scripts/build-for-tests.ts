@@ -1,4 +1,4 @@
-/** Builds the package once before the tests: those that start other processes run what users install. */
+/** Builds the package, for tests that start other processes with what users install. */
 
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
-export default function setup(): void {
+export default function buildPackage(): void {
   const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
   execFileSync(
     process.execPath,

@@ -11,6 +11,7 @@ import {
   explorePlantedFaults,
   plantedFaultsPage,
 } from '../packages/durable-execution/src/testing/explore/report.ts'
+import { type Scenario } from '../packages/durable-execution/src/testing/explore/scenario.ts'
 import { SCENARIOS } from '../packages/durable-execution/src/testing/explore/scenarios.ts'
 
 const taken = new Set<string>()
@@ -22,6 +23,7 @@ for (const scenario of SCENARIOS) {
     taken.add(kind)
   }
   console.log(`${scenario.name}: ${worlds} worlds, ${steps} steps, ${kinds.size} kinds, ${seconds} s`)
+  console.log(`  at most ${boundsOf(scenario)}`)
   if (failure !== null) {
     console.log(describeFailure(failure))
     process.exitCode = 1
@@ -34,11 +36,18 @@ console.log(`\n${taken.size} kinds of transition were taken. Never: ${never.join
 const caught = explorePlantedFaults()
 for (const { fault, exploration } of caught) {
   const { failure } = exploration
-  const isCaught = failure !== null && fault.caughtBy.includes(failure.invariant)
+  const isCaught = failure !== null && fault.caughtBy.some((id) => id === failure.invariant)
   process.exitCode = isCaught ? process.exitCode : 1
   console.log(`${isCaught ? 'caught' : 'NOT CAUGHT'} ${fault.name}: ${failure?.invariant ?? 'nothing'}`)
 }
 
 if (process.argv.includes('--write')) {
   writeFileSync(new URL('../docs/planted-faults.md', import.meta.url), plantedFaultsPage(caught))
+}
+
+function boundsOf({ misfortunes, maxLosses, maxOpenFinds }: Scenario): string {
+  const counts = { ...misfortunes, lossesInARow: maxLosses, openFinds: maxOpenFinds }
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ')
 }

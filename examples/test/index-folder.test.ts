@@ -8,12 +8,15 @@ import { type DurableTaskExecutionStorageObject } from 'durable-execution'
 import { createSqliteStorage } from 'durable-execution/sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
+import buildPackage from '../../scripts/build-for-tests.ts'
+
 const MAIN = join(import.meta.dirname, '../src/index-folder/main.ts')
 const FILES = 120
 
 let folder: string
 
 beforeAll(async () => {
+  buildPackage()
   folder = await mkdtemp(join(tmpdir(), 'index-folder-'))
   await mkdir(join(folder, 'input/deep'), { recursive: true })
   for (let index = 0; index < FILES; index += 1) {

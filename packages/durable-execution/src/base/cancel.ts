@@ -38,16 +38,16 @@ type CancelSignalOptions = {
  *
  * @category Cancel
  */
-export function createCancelSignal(options: CancelSignalOptions = {}): [CancelSignal, () => void] {
+export function createCancelSignal(options?: CancelSignalOptions | null): [CancelSignal, () => void] {
   const [signal, cancel] = createReasonedCancelSignal(options)
   return [signal, () => cancel()]
 }
 
 /** Creates a signal that keeps why it was cancelled; see {@link getReason}. */
 export function createReasonedCancelSignal(
-  options: CancelSignalOptions = {},
+  options?: CancelSignalOptions | null,
 ): [CancelSignal, CancelWithReason] {
-  return OwnCancelSignal.create(options.abortSignal ?? undefined, options.logger ?? undefined)
+  return OwnCancelSignal.create(options?.abortSignal ?? undefined, options?.logger ?? undefined)
 }
 
 /**
@@ -61,7 +61,7 @@ export function createReasonedCancelSignal(
  */
 export function createTimeoutCancelSignal(
   ms: Millis,
-  options: { logger?: Logger | null | undefined } = {},
+  options?: { logger?: Logger | null | undefined } | null,
   clock: Clock = systemClock,
 ): CancelSignal {
   if (!Number.isFinite(ms)) {

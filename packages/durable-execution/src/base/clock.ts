@@ -66,3 +66,18 @@ export function sleep(clock: Clock, ms: Millis): Promise<void> {
     clock.setTimer(ms, resolve, { keepsProcessAlive: true })
   })
 }
+
+/** Whether the work ended within the time; with `Infinity` it is waited for. Work that goes on is left alone. */
+export async function endsWithin(clock: Clock, work: Promise<unknown>, limitMs: Millis): Promise<boolean> {
+  if (limitMs === Infinity) {
+    await work
+    return true
+  }
+  let timer: Timer | undefined
+  const limit = new Promise<boolean>((resolve) => {
+    timer = clock.setTimer(limitMs, () => resolve(false), { keepsProcessAlive: true })
+  })
+  const isDone = await Promise.race([work.then(() => true), limit])
+  timer?.cancel()
+  return isDone
+}

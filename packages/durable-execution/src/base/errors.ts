@@ -130,12 +130,30 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** An error as a row keeps it. */
+/** An error as a row keeps it. Never throws itself, whatever a class of the user's own answers. */
 export function toErrorStorageObject(error: DurableExecutionError): DurableExecutionErrorStorageObject {
+  const errorType = errorTypeOf(error)
   return {
-    errorType: error.getErrorType(),
+    errorType,
     message: cutMessage(messageOf(error)),
-    isRetryable: error.isRetryable,
+    isRetryable: isRetryable(error) && errorType !== 'cancelled',
+  }
+}
+
+function errorTypeOf(error: DurableExecutionError): DurableExecutionErrorType {
+  try {
+    const errorType: string = error.getErrorType()
+    return errorType === 'timed_out' || errorType === 'cancelled' ? errorType : 'generic'
+  } catch {
+    return 'generic'
+  }
+}
+
+function isRetryable(error: DurableExecutionError): boolean {
+  try {
+    return Boolean(error.isRetryable)
+  } catch {
+    return false
   }
 }
 

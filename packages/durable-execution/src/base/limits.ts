@@ -62,6 +62,12 @@ export const LIMITS = {
   storageCallMs: 30_000,
   /** How long a function may go on after its timeout or cancellation before it is abandoned. */
   abandonMs: 1_000,
+  /** How long an executor may take to stop beyond the `graceMs` of its `shutdown`. */
+  shutdownMs: 1_800,
+  /** How long it may take after that to stop listening to the storage's hints. */
+  unlistenMs: 200,
+  /** How long reading the storage's clock may take. */
+  clockReadMs: 5_000,
   /** How often a process that runs something asks whether it was cancelled. */
   cancelCheckMs: 1_000,
 } as const

@@ -31,6 +31,13 @@ export class ChangeFeed {
     }
   }
 
+  /** Tries again to listen, where that failed. */
+  retry(): void {
+    if (this.#wantedBy.size > 0 && this.#stop === undefined) {
+      this.#work = this.#work.then(() => this.#settle())
+    }
+  }
+
   /** Resolves when the last wish is carried out. */
   async settled(): Promise<void> {
     await this.#work

@@ -1,6 +1,6 @@
 /** What a user holds of one execution. */
 
-import { type CancelSignal, toCancelSignal } from '../base/cancel.ts'
+import { type CancelSignal, createCancellablePromise, toCancelSignal } from '../base/cancel.ts'
 import { DurableExecutionCancelledError, DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type Serializer } from '../base/serializer.ts'
@@ -113,7 +113,8 @@ async function waitUntilFinished(
   const listening = doors.waiters.listen(executionId, signal)
   try {
     for (;;) {
-      const row = await readOrThrow(taskId, executionId, doors)
+      // A storage that does not answer must not keep a wait from being given up.
+      const row = await createCancellablePromise(readOrThrow(taskId, executionId, doors), signal)
       if (isFinishedStatus(row.status)) {
         return row
       }

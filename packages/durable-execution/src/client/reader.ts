@@ -1,6 +1,7 @@
 /** Reads rows for handles; those asked for in one turn are read together. */
 
 import { type Doors } from '../base/doors.ts'
+import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { readRows } from '../store/rows.ts'
 import { type Transact, withUserTries } from '../store/transact.ts'
@@ -29,7 +30,9 @@ export class RowReader {
     await Promise.resolve()
     this.#next = undefined
     const rows = await withUserTries(
-      async () => await this.#transact(async (tx) => await readRows(tx, [...ids]), { oneCall: true }),
+      async () => await this.#transact(async (tx) => await readRows(tx, [...ids]), {
+          oneCall: ids.size <= LIMITS.idsPerCall,
+        }),
       this.#doors.clock,
       this.#doors.random,
     )

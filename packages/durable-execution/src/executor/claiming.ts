@@ -1,12 +1,16 @@
 /** Takes due work while there are free slots, and starts it once the claim is committed. */
 
 import { type Millis } from '../base/clock.ts'
+import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
+import { type DurableStorageClaim } from '../storage/contract.ts'
 import { claimRows, findClaimed, nextDueAt } from '../store/claim.ts'
 import { settleRuns } from '../store/settle.ts'
+import { withUserTries } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { Loop } from './loop.ts'
-import { type Runs } from './runs.ts'
+import { releasedEvent } from './run-attempt.ts'
+import { leaseOf, type Runs } from './runs.ts'
 
 /** A claim that was sent and not acknowledged: it may have happened. */
 type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
@@ -19,6 +23,8 @@ export class Claiming {
   #doubtful: Array<DoubtfulClaim> = []
   /** Whether the last claim got all it asked for, so that more may be due. */
   #isMoreDue = true
+  /** Whether the last claim left out what may be due, since its old function had not ended. */
+  #isWaitingForEnd = false
   #isOver = false
   #wakeAt: { at: Millis; cancel: () => void } | undefined
 
@@ -59,16 +65,21 @@ export class Claiming {
   }
 
   slotFreed(): void {
-    if (this.#isMoreDue) {
+    if (this.#isMoreDue || this.#isWaitingForEnd) {
       this.loop.wake()
     }
   }
 
-  /** Takes nothing new from now on. */
+  /** Takes nothing new from now on; what a claim under way still takes is given back. */
   async stop(): Promise<void> {
     this.#isOver = true
     this.#wakeAt?.cancel()
     await this.loop.stop()
+    try {
+      await this.#adoptDoubtful()
+    } catch (error) {
+      this.#engine.logger.error('Claims of unknown outcome could not be looked up; their leases will lapse', error)
+    }
   }
 
   async #claim(): Promise<Millis> {
@@ -79,41 +90,40 @@ export class Claiming {
     if (limit <= 0 || taskIds.length === 0) {
       return options.pollMs
     }
-    const rows = await this.#claimSome(taskIds, limit)
+    const excludedExecutionIds = this.#runs.unendedIds()
+    this.#isWaitingForEnd = excludedExecutionIds.length > 0
+    const due = { taskIds, excludedExecutionIds }
+    const rows = await this.#claimSome(due, limit)
     this.#isMoreDue = rows.length >= limit
     if (this.#isMoreDue || this.#isOver) {
       return options.pollMs
     }
     const { store, transact } = this.#engine
-    const dueAt = await nextDueAt(transact, taskIds, new Date(store.now() + options.pollMs))
-    // A row that is due already is one whose old function has not ended, or that came after the claim.
+    const dueAt = await nextDueAt(transact, due, new Date(store.now() + options.pollMs))
+    // A row that is due already came after the claim.
     const delayMs = dueAt === undefined ? options.pollMs : Math.max(dueAt - store.now(), 1)
     return Math.min(delayMs, options.pollMs)
   }
 
-  async #claimSome(taskIds: Array<string>, limit: number): Promise<Array<ExecutionRow>> {
+  async #claimSome(
+    due: Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>,
+    limit: number,
+  ): Promise<Array<ExecutionRow>> {
     const { store, transact, options, executorId, doors } = this.#engine
     const now = store.now()
     const expiresAt = new Date(now + options.expireMs)
     const leaseId = store.newLeaseId()
     const deadlineAt = doors.clock.monotonicNow() + options.expireMs
-    const claim = {
-      taskIds,
-      excludedExecutionIds: this.#runs.unendedIds(),
-      limit,
-      now: new Date(now),
-      expiresAt,
-      leaseId,
-      executorId,
-    }
+    const claim = { ...due, limit, now: new Date(now), expiresAt, leaseId, executorId }
+    let rows: Array<ExecutionRow>
     try {
-      const rows = await claimRows(transact, claim, store)
-      await this.#startAll(rows, deadlineAt)
-      return rows
+      rows = await claimRows(transact, claim, store)
     } catch (error) {
       this.#doubtful.push({ leaseId, expiresAt, deadlineAt })
       throw error
     }
+    await this.#startAll(rows, deadlineAt)
+    return rows
   }
 
   /** Looks up claims whose commit was not acknowledged, and runs what they took. */
@@ -133,7 +143,11 @@ export class Claiming {
     const refused: Array<ExecutionRow> = []
     for (const row of rows) {
       const definition = registry.get(row.taskId)
-      if (definition === undefined || this.#isOver || this.#runs.isActive(row.executionId)) {
+      if (this.#runs.isActive(row.executionId)) {
+        // It could be claimed, so the run that is still at it here has lost its lease.
+        this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
+        refused.push(row)
+      } else if (definition === undefined || this.#isOver) {
         refused.push(row)
       } else {
         this.#runs.start(row, definition, deadlineAt)
@@ -145,29 +159,20 @@ export class Claiming {
     await this.#giveBack(refused)
   }
 
-  /** A claim that came too late, during shutdown, is given back without an attempt. */
+  /** What was claimed and cannot be run here, most often during shutdown, is given back without an attempt. */
   async #giveBack(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
     if (rows.length === 0) {
       return
     }
-    const { transact, store, logger } = this.#engine
-    const settlements = rows.flatMap((claimed) =>
-      claimed.startedAt === undefined
-        ? []
-        : [
-            {
-              claimed,
-              event: {
-                kind: 'released' as const,
-                executionId: claimed.executionId,
-                lease: { startedAt: claimed.startedAt, leaseId: claimed.leaseId ?? '' },
-              },
-            },
-          ],
-    )
+    const { transact, store, logger, tell, doors } = this.#engine
+    const settlements = rows.map((claimed) => ({ claimed, event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }) }))
     try {
-      const { effects } = await settleRuns(transact, settlements, store, { isRepeat: false })
-      this.#engine.tell(effects)
+      const { effects } = await withUserTries(
+        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
+        doors.clock,
+        doors.random,
+      )
+      tell(effects)
     } catch (error) {
       logger.error(`${rows.length} claimed executions could not be given back; their lease will lapse`, error)
     }

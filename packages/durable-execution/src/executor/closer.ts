@@ -2,7 +2,7 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { type OpenExecution } from '../store/effects.ts'
-import { cancelBelow, closeFinished, findBelow } from '../store/close.ts'
+import { type Below, cancelBelow, closeFinished, findBelow } from '../store/close.ts'
 import { chunksOf } from '../store/rows.ts'
 import { type Engine } from './engine.ts'
 
@@ -21,9 +21,7 @@ export class Closer {
       this.#pending.set(one.executionId, one)
     }
     if (this.#pending.size > 0 && this.#working === undefined) {
-      this.#working = this.#work().finally(() => {
-        this.#working = undefined
-      })
+      this.#working = this.#work()
     }
   }
 
@@ -46,6 +44,8 @@ export class Closer {
         await this.#closeSome(some)
       }
     }
+    // In the same turn as the last look at what is pending, or what is added in between would lie there.
+    this.#working = undefined
   }
 
   /** One row that cannot be closed does not hold up the others. */
@@ -78,17 +78,40 @@ export class Closer {
     }
   }
 
+  /** Whether any was cancelled. One row that cannot be cancelled does not hold up the others. */
+  async #cancelBelow(below: Below): Promise<boolean> {
+    const { transact, store, tell, logger } = this.#engine
+    try {
+      const effects = await cancelBelow(transact, below, store)
+      // What is below is closed by the caller, before the row itself; only the others hear of the rest.
+      tell({ ...effects, open: [] })
+      return effects.finishedIds.length > 0
+    } catch (error) {
+      if (below.activeIds.length === 1) {
+        logger.error(`Execution ${below.activeIds.join()} could not be cancelled yet`, error)
+        return false
+      }
+    }
+    let isAnyCancelled = false
+    for (const executionId of below.activeIds) {
+      const isCancelled = await this.#cancelBelow({ ...below, activeIds: [executionId] })
+      isAnyCancelled ||= isCancelled
+    }
+    return isAnyCancelled
+  }
+
   /** Cancels and closes what is below, level by level, and then the row itself. */
   async #closeWithBelow(one: OpenExecution): Promise<void> {
-    const { transact, store, tell } = this.#engine
+    const { transact } = this.#engine
     let openBefore = ''
     for (;;) {
       const below = await findBelow(transact, one.executionId)
       if (below.activeIds.length > 0) {
-        const effects = await cancelBelow(transact, below, store)
-        // What is below is closed right here, before the row itself; only the others hear of the rest.
-        tell({ ...effects, open: [] })
-        continue
+        if (await this.#cancelBelow(below)) {
+          continue
+        }
+        // None of them can be cancelled now: the sweep comes back to it.
+        return
       }
       if (below.open.length === 0) {
         await this.#close([one], new Set([one.executionId]))

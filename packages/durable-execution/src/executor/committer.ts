@@ -2,7 +2,7 @@
  * Gathers how runs ended and settles them together. While one transaction is under way the next batch
  * gathers by itself, so there is no window to wait for.
  *
- * A batch that fails is halved until the row at fault stands alone: one row never fails another. An
+ * A batch that fails though the storage answers is halved until the row at fault stands alone: one row never fails another. An
  * outcome is kept, and tried again, until its lease must be believed lapsed.
  */
 
@@ -16,8 +16,14 @@ import { type AttemptEvent, failedEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'
 
 type Outcome = { run: Run; event: AttemptEvent }
-/** Outcomes that are settled in one transaction, and how many times that failed. */
-type Group = { outcomes: Array<Outcome>; failures: number }
+/** Outcomes that are settled in one transaction. */
+type Group = {
+  outcomes: Array<Outcome>
+  /** Whether an earlier try may have been committed after all. */
+  isRepeat: boolean
+  /** How many times a single outcome failed though its rows could be touched. */
+  failuresAlone: number
+}
 
 // So many failures of one row alone, while the row itself can be touched, convict its value.
 const FAILURES_OF_ONE = 3
@@ -45,13 +51,20 @@ export class Committer {
   async #flush(): Promise<void> {
     while (this.#gathered.length > 0) {
       const outcomes = this.#gathered.splice(0, LIMITS.settlesPerTransaction)
-      await this.#settleAll([{ outcomes, failures: 0 }])
+      const group: Group = { outcomes, isRepeat: false, failuresAlone: 0 }
+      try {
+        await this.#settle(group)
+      } catch (error) {
+        // What gathers meanwhile does not wait until this one is through.
+        void this.#settleAfterFailure(group, error)
+      }
     }
     this.#isFlushing = false
   }
 
-  async #settleAll(groups: Array<Group>): Promise<void> {
-    let failedInARow = 0
+  async #settleAfterFailure(first: Group, firstError: unknown): Promise<void> {
+    let failuresInARow = 1
+    const groups = await this.#afterFailure(first, firstError, failuresInARow)
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
       const kept = this.#dropLapsed(group)
       if (kept.outcomes.length === 0) {
@@ -59,26 +72,25 @@ export class Committer {
       }
       try {
         await this.#settle(kept)
-        failedInARow = 0
+        failuresInARow = 0
       } catch (error) {
-        failedInARow += 1
-        this.#engine.logger.error(`Outcomes of ${kept.outcomes.length} runs could not be stored yet`, error)
-        groups.push(...(await this.#afterFailure(kept, error)))
-        // Only when nothing at all goes through is the storage itself at fault, and worth waiting for.
-        if (failedInARow > groups.length) {
-          await this.#pause(failedInARow)
+        failuresInARow += 1
+        groups.push(...(await this.#afterFailure(kept, error, failuresInARow)))
+        // While others may still go through there is nothing to wait for.
+        if (failuresInARow > groups.length) {
+          await this.#pause(failuresInARow)
         }
       }
     }
   }
 
-  async #settle({ outcomes, failures }: Group): Promise<void> {
+  async #settle({ outcomes, isRepeat }: Group): Promise<void> {
     const { transact, store, tell } = this.#engine
     const { results, effects } = await settleRuns(
       transact,
       outcomes.map(({ run, event }) => ({ event, claimed: run.row })),
       store,
-      { isRepeat: failures > 0 },
+      { isRepeat },
     )
     for (const [index, outcome] of outcomes.entries()) {
       this.#logRefusal(outcome, results[index] ?? 'not_found')
@@ -87,46 +99,69 @@ export class Committer {
     tell(effects)
   }
 
-  async #afterFailure({ outcomes, failures }: Group, error: unknown): Promise<Array<Group>> {
-    const half = Math.ceil(outcomes.length / 2)
-    if (outcomes.length > 1) {
-      return [
-        { outcomes: outcomes.slice(0, half), failures: 1 },
-        { outcomes: outcomes.slice(half), failures: 1 },
-      ]
-    }
+  /** What to try next: the same again while the storage is away, else in smaller groups. */
+  async #afterFailure(group: Group, error: unknown, failuresInARow: number): Promise<Array<Group>> {
+    const { outcomes, failuresAlone } = group
+    this.#engine.logger.error(`Outcomes of ${outcomes.length} runs could not be stored yet`, error)
     const [outcome] = outcomes
-    if (outcome === undefined || failures + 1 < FAILURES_OF_ONE || !(await this.#canTouch(outcome))) {
-      return [{ outcomes, failures: failures + 1 }]
+    if (outcome === undefined) {
+      return []
+    }
+    if (!(await this.#isStorageThere(outcome))) {
+      await this.#pause(failuresInARow)
+      return [{ ...group, isRepeat: true }]
+    }
+    if (outcomes.length > 1) {
+      const half = Math.ceil(outcomes.length / 2)
+      return [outcomes.slice(0, half), outcomes.slice(half)].map((some) => ({
+        outcomes: some,
+        isRepeat: true,
+        failuresAlone: 0,
+      }))
+    }
+    if (!(await this.#canTouch(outcome))) {
+      // Somebody holds the row, or the storage has gone: that says nothing of the outcome.
+      return [{ outcomes, isRepeat: true, failuresAlone }]
+    }
+    if (failuresAlone + 1 < FAILURES_OF_ONE) {
+      return [{ outcomes, isRepeat: true, failuresAlone: failuresAlone + 1 }]
     }
     const event = failedEvent(outcome.run, {
       errorType: 'generic',
       message: `Outcome could not be stored: ${messageOf(error)}`,
       isRetryable: false,
     })
-    return [{ outcomes: [{ run: outcome.run, event }], failures: 1 }]
+    return [{ outcomes: [{ run: outcome.run, event }], isRepeat: true, failuresAlone: 0 }]
   }
 
-  /** Whether the row can be written at all: if so, it is the outcome that cannot. */
-  async #canTouch({ event }: Outcome): Promise<boolean> {
-    const { transact, store } = this.#engine
+  /** Whether the storage answers at all; a read waits for nobody. */
+  async #isStorageThere({ event }: Outcome): Promise<boolean> {
     const where = { type: 'by_execution_ids' as const, executionIds: [event.executionId] }
-    try {
-      await transact(
-        async (tx) => await tx.updateTaskExecutions(where, { updatedAt: new Date(store.now()) }),
-        { oneCall: true },
-      )
-      return true
-    } catch {
-      return false
+    return await succeeds(
+      this.#engine.transact(async (tx) => await tx.getTaskExecutionIds(where), { oneCall: true }),
+    )
+  }
+
+  /** Whether the rows that the outcome changes can be written at all: if so, it is the outcome that cannot. */
+  async #canTouch({ run: { row } }: Outcome): Promise<boolean> {
+    const { transact, store } = this.#engine
+    const executionIds = [row.executionId]
+    if (row.parentTask !== undefined) {
+      executionIds.push(row.parentTask.executionId)
     }
+    const where = { type: 'by_execution_ids' as const, executionIds }
+    return await succeeds(
+      transact(async (tx) => await tx.updateTaskExecutions(where, { updatedAt: new Date(store.now()) }), {
+        oneCall: true,
+      }),
+    )
   }
 
   /** Without the outcomes whose lease must be believed lapsed: somebody else may have the row by now. */
   #dropLapsed(group: Group): Group {
     const now = this.#engine.doors.clock.monotonicNow()
     const outcomes = group.outcomes.filter((outcome) => {
-      const isLapsed = group.failures > 0 && outcome.run.leaseDeadlineAt <= now
+      const isLapsed = group.isRepeat && outcome.run.leaseDeadlineAt <= now
       if (isLapsed) {
         const { taskId, executionId } = outcome.run.row
         this.#engine.logger.error(
@@ -156,5 +191,14 @@ export class Committer {
     await new Promise<void>((resolve) => {
       clock.setTimer(jitter(pauseMs, random), resolve)
     })
+  }
+}
+
+async function succeeds(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch {
+    return false
   }
 }

@@ -3,6 +3,7 @@
 import { type StandardSchemaV1 } from '@standard-schema/spec'
 
 import { createReasonedCancelSignal } from '../base/cancel.ts'
+import { endsWithin } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { ChangeFeed } from '../client/change-feed.ts'
@@ -11,8 +12,8 @@ import { createHandle, type DurableTaskHandle, type HandleDoors, readOrThrow } f
 import { RowReader } from '../client/reader.ts'
 import { Waiters } from '../client/waiters.ts'
 import { type ParentPlan } from '../machine/parent.ts'
-import { type DurableStorage } from '../storage/contract.ts'
-import { cancelActive } from '../store/cancel.ts'
+import { type DurableStorage, type DurableStorageChangeHint } from '../storage/contract.ts'
+import { cancelByUser } from '../store/cancel.ts'
 import { type Effects } from '../store/effects.ts'
 import { Inserter } from '../store/insert.ts'
 import { createTransact, withUserTries } from '../store/transact.ts'
@@ -150,8 +151,12 @@ export class DurableExecutor {
       serializer,
       cancel: (executionId) => this.#cancel(executionId),
     }
-    this.#feed = new ChangeFeed(storage, logger, () => {
-      waiters.toldAll()
+    this.#feed = new ChangeFeed(storage, logger, ({ executionIds }) => {
+      if (executionIds === undefined) {
+        waiters.toldAll()
+      } else {
+        waiters.told(executionIds)
+      }
       this.#worker.hinted()
     })
     const [shutdownSignal, cancelRuns] = createReasonedCancelSignal({ logger })
@@ -240,6 +245,9 @@ export class DurableExecutor {
   ): Promise<DurableTaskHandle<TOutput>> {
     this.#refuseAfterShutdown()
     const { registry, serializer, store, options: own } = this.#engine
+    if (this.#clock.isUnknown) {
+      await this.#readClock()
+    }
     const row = await prepareExecution(task.id, input, options, {
       registry,
       serializer,
@@ -297,7 +305,10 @@ export class DurableExecutor {
       this.#engine.logger.error("The storage's clock could not be read yet", error)
     })
     this.#refuseAfterShutdown()
-    this.#worker.start(() => this.#clock.refresh())
+    this.#worker.start(async () => {
+      this.#feed.retry()
+      await this.#clock.refresh()
+    })
     this.#feed.want('worker', true)
   }
 
@@ -317,18 +328,28 @@ export class DurableExecutor {
     this.#cancelRuns()
     await this.#worker.stop(graceMs)
     this.#feed.want('worker', false)
-    await this.#feed.settled()
+    await endsWithin(this.#engine.doors.clock, this.#feed.settled(), LIMITS.unlistenMs)
+  }
+
+  /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
+  async #readClock(): Promise<void> {
+    const { clock, random } = this.#engine.doors
+    await withUserTries(async () => await this.#clock.refresh(), clock, random)
   }
 
   async #cancel(executionId: string): Promise<boolean> {
     const { transact, store, doors } = this.#engine
+    if (this.#clock.isUnknown) {
+      await this.#readClock()
+    }
+    const triedAt = new Set<number>()
     const { cancelledIds, effects } = await withUserTries(
-      async () => await cancelActive(transact, [executionId], store),
+      async () => await cancelByUser(transact, executionId, store, triedAt),
       doors.clock,
       doors.random,
     )
     this.#tell(effects)
-    if (!this.#worker.isStarted) {
+    if (!this.#worker.isStarted || this.#shuttingDown !== undefined) {
       // Nobody may be there to close it, and this process may end any moment.
       await this.#closer.drained()
     }
@@ -349,13 +370,19 @@ export class DurableExecutor {
       return
     }
     if (readyAtMs !== undefined || finishedIds.length > 0) {
-      const hint = {
-        ready: readyAtMs !== undefined,
-        executionIds: finishedIds.slice(0, LIMITS.idsPerCall),
-      }
-      this.#storage.notifyChange(hint).catch((error: unknown) => {
-        this.#engine.logger.debug('A hint to others was lost', error)
-      })
+      const ready = readyAtMs !== undefined
+      // A list that leaves some out would say that those have not changed.
+      void this.#sendHint(
+        finishedIds.length > LIMITS.idsPerCall ? { ready } : { ready, executionIds: finishedIds },
+      )
+    }
+  }
+
+  async #sendHint(hint: DurableStorageChangeHint): Promise<void> {
+    try {
+      await this.#storage.notifyChange?.(hint)
+    } catch (error) {
+      this.#engine.logger.debug('A hint to others was lost', error)
     }
   }
 

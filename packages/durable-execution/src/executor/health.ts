@@ -17,30 +17,35 @@ export type DurableExecutorHealth = {
   problems: Array<string>
 }
 
+type Moment = { monotonicAt: Millis; at: Date }
+
 // What SQLite and Postgres say when there is no room left.
 const DISK_FULL = /SQLITE_FULL|disk is full|disk full|No space left|ENOSPC|53100/i
 
 export class Health implements StorageObserver {
   readonly #clock: Clock
-  #failingSince: { monotonicAt: Millis; at: Date; error: unknown } | undefined
+  /** When the first question was asked that nothing was answered to since. */
+  #unansweredSince: Moment | undefined
+  #error: { thrown: unknown } | undefined
   #isDiskFull = false
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
+  onAsk(): void {
+    this.#unansweredSince ??= this.#moment()
+  }
+
   onAnswer(): void {
-    this.#failingSince = undefined
+    this.#unansweredSince = undefined
+    this.#error = undefined
     this.#isDiskFull = false
   }
 
   onFailure(error: unknown): void {
-    this.#failingSince ??= {
-      monotonicAt: this.#clock.monotonicNow(),
-      at: new Date(this.#clock.now()),
-      error,
-    }
-    this.#failingSince.error = error
+    this.#unansweredSince ??= this.#moment()
+    this.#error = { thrown: error }
     const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
     this.#isDiskFull = DISK_FULL.test(`${String(code)} ${messageOf(error)}`)
   }
@@ -54,11 +59,10 @@ export class Health implements StorageObserver {
   }): DurableExecutorHealth {
     const problems: Array<string> = []
     const limitMs = 3 * facts.pollMs
-    const failing = this.#failingSince
-    if (failing !== undefined && this.#clock.monotonicNow() - failing.monotonicAt > limitMs) {
-      problems.push(
-        `The storage has not answered since ${failing.at.toISOString()}: ${messageOf(failing.error)}`,
-      )
+    const since = this.#unansweredSince
+    if (since !== undefined && this.#clock.monotonicNow() - since.monotonicAt > limitMs) {
+      const reason = this.#error === undefined ? '' : `: ${messageOf(this.#error.thrown)}`
+      problems.push(`The storage has not answered since ${since.at.toISOString()}${reason}`)
     }
     if (this.#isDiskFull) {
       problems.push('The disk of the storage is full')
@@ -80,5 +84,9 @@ export class Health implements StorageObserver {
       )
     }
     return { ok: problems.length === 0, problems }
+  }
+
+  #moment(): Moment {
+    return { monotonicAt: this.#clock.monotonicNow(), at: new Date(this.#clock.now()) }
   }
 }

@@ -17,6 +17,8 @@ export class Heartbeat {
   readonly #renewals: Loop
   readonly #cancellations: Loop
   #deadline: Timer | undefined
+  /** Whether the check for cancellations sleeps, since nothing ran when it last looked. */
+  #isCheckAsleep = false
 
   constructor(engine: Engine, runs: Runs, transact: Transact) {
     this.#engine = engine
@@ -51,8 +53,10 @@ export class Heartbeat {
 
   /** A run has begun: from now on there is something to keep and to ask for. */
   runStarted(): void {
-    if (this.#runs.held().size === 1 || this.#deadline === undefined) {
-      this.#armDeadline()
+    // An adopted claim may lapse before all that were known so far.
+    this.#armDeadline()
+    if (this.#isCheckAsleep) {
+      this.#isCheckAsleep = false
       this.#cancellations.wake()
     }
   }
@@ -124,11 +128,12 @@ export class Heartbeat {
   async #stopCancelled(): Promise<Millis> {
     const ids = [...this.#runs.activeIds()]
     if (ids.length === 0) {
+      this.#isCheckAsleep = true
       return Infinity
     }
-    for (const executionId of await takeCancelled(this.#engine.transact, ids, this.#engine.store)) {
+    await takeCancelled(this.#engine.transact, ids, this.#engine.store, (executionId) => {
       this.#runs.dropById(executionId, new DurableExecutionCancelledError())
-    }
+    })
     return LIMITS.cancelCheckMs
   }
 

@@ -82,6 +82,12 @@ function interval(name: string, given: unknown, standard: number): number {
   if (typeof given !== 'number' || !Number.isFinite(given)) {
     throw new DurableExecutionError(`Invalid ${name}: must be a finite number, got ${describe(given)}`, false)
   }
+  if (given > LIMITS.delayMs) {
+    throw new DurableExecutionError(
+      `Invalid ${name}: must be at most ${LIMITS.delayMs} (limit: delayMs), got ${given}`,
+      false,
+    )
+  }
   return given > 0 ? given : standard
 }
 

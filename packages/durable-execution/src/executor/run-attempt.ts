@@ -44,6 +44,11 @@ export function failedEvent(attempt: Attempt, error: DurableExecutionErrorStorag
   return { kind: 'failed', executionId: attempt.row.executionId, lease: attempt.lease, error }
 }
 
+/** The attempt is given back unfinished. */
+export function releasedEvent(attempt: Pick<Attempt, 'row' | 'lease'>): AttemptEvent {
+  return { kind: 'released', executionId: attempt.row.executionId, lease: attempt.lease }
+}
+
 async function callUserCode(attempt: Attempt, engine: Engine): Promise<AttemptEvent> {
   const { row, lease, definition } = attempt
   const { executionId } = row
@@ -96,7 +101,10 @@ async function prepareChild(taskId: string, child: DurableChildTask, engine: Eng
       false,
     )
   }
-  const definition = engine.registry.getOrThrow(childTaskId, 'Child task')
+  const definition = engine.registry.get(childTaskId)
+  if (definition === undefined) {
+    throw new DurableExecutionError(`Child task ${childTaskId} not found`, false)
+  }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
   const validated =
     definition.validateInput === undefined

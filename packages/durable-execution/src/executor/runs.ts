@@ -9,10 +9,11 @@ import {
 } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { assert } from '../base/assert.ts'
+import { type Lease } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type Engine } from './engine.ts'
-import { type Attempt, type AttemptEvent, failedEvent, runAttempt } from './run-attempt.ts'
+import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
 export type Run = Attempt & {
@@ -21,6 +22,8 @@ export type Run = Attempt & {
   leaseDeadlineAt: Millis
   /** Whether its outcome is fixed: handed to the committer, or of no interest any more. */
   isDecided: boolean
+  /** Whether it was told to stop because the executor does. */
+  isToldToLeave: boolean
   timer: Timer | undefined
 }
 
@@ -28,6 +31,12 @@ export type Run = Attempt & {
 export type RunsDoors = {
   commit: (run: Run, event: AttemptEvent) => void
   onSlotFreed: () => void
+}
+
+/** The lease under which a row was claimed. */
+export function leaseOf({ executionId, startedAt, leaseId }: ExecutionRow): Lease {
+  assert(startedAt !== undefined, `the claimed execution ${executionId} has no startedAt`)
+  return { startedAt, leaseId: leaseId ?? '' }
 }
 
 export class Runs {
@@ -77,18 +86,18 @@ export class Runs {
 
   /** Calls the function of a claimed row. */
   start(row: ExecutionRow, definition: TaskDefinition, leaseDeadlineAt: Millis): void {
-    assert(row.startedAt !== undefined, `the claimed execution ${row.executionId} has no startedAt`)
     const { logger, doors } = this.#engine
     const [cancelSignal, cancel] = createReasonedCancelSignal({ logger })
     const run: Run = {
       row,
-      lease: { startedAt: row.startedAt, leaseId: row.leaseId ?? '' },
+      lease: leaseOf(row),
       definition,
       cancelSignal,
       shutdownSignal: this.#shutdownSignal,
       cancel,
       leaseDeadlineAt,
       isDecided: false,
+      isToldToLeave: false,
       timer: undefined,
     }
     this.#active.set(row.executionId, run)
@@ -99,12 +108,23 @@ export class Runs {
 
   /** Fires the signal of a run whose outcome does not count any more; it was cancelled, or its lease is lost. */
   drop(run: Run, reason: DurableExecutionError): void {
-    run.isDecided = true
+    if (!run.isDecided) {
+      run.isDecided = true
+      this.#abandonSoon(run)
+    }
     this.letGo(run)
     run.cancel(reason)
   }
 
-  /** The same, by the execution's id; an execution that does not run here is fine. */
+  /** Tells the runs to stop, since the executor does: what they do not finish is left to others. */
+  tellToLeave(reason: DurableExecutionError): void {
+    for (const run of this.#active.values()) {
+      run.isToldToLeave = true
+      run.cancel(reason)
+    }
+  }
+
+  /** The same as `drop`, by the execution's id; an execution that does not run here is fine. */
   dropById(executionId: string, reason: DurableExecutionError): void {
     const run = this.#active.get(executionId)
     if (run !== undefined) {
@@ -147,7 +167,9 @@ export class Runs {
     run.timer?.cancel()
     if (!run.isDecided) {
       run.isDecided = true
-      this.#doors.commit(run, event)
+      // A run that obeyed and threw has not failed: it is unfinished, and loses no attempt.
+      const isUnfinished = run.isToldToLeave && event.kind === 'failed'
+      this.#doors.commit(run, isUnfinished ? releasedEvent(run) : event)
     }
     this.#free(run)
   }
@@ -160,6 +182,12 @@ export class Runs {
       run.isDecided = true
       this.#doors.commit(run, failedEvent(run, toErrorStorageObject(error)))
     }
+    this.#abandonSoon(run)
+  }
+
+  // A function that was told to stop and does not must not keep its slot, nor its row from being run again.
+  #abandonSoon(run: Run): void {
+    run.timer?.cancel()
     run.timer = this.#engine.doors.clock.setTimer(LIMITS.abandonMs, () => this.abandon(run))
   }
 

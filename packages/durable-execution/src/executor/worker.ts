@@ -1,13 +1,13 @@
 /** The working half of an executor: everything that goes on between `start` and `shutdown`. */
 
 import { type CancelSignal } from '../base/cancel.ts'
-import { type Millis, type Timer } from '../base/clock.ts'
+import { endsWithin, type Millis, type Timer } from '../base/clock.ts'
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 import { type Effects } from '../store/effects.ts'
 import { settleRuns } from '../store/settle.ts'
-import { createTransact } from '../store/transact.ts'
+import { createTransact, withUserTries } from '../store/transact.ts'
 import { Claiming } from './claiming.ts'
 import { type Closer } from './closer.ts'
 import { Committer } from './committer.ts'
@@ -15,6 +15,7 @@ import { type Engine } from './engine.ts'
 import { type Health } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Loop } from './loop.ts'
+import { releasedEvent } from './run-attempt.ts'
 import { type Run, Runs } from './runs.ts'
 import { Sweeping } from './sweeping.ts'
 
@@ -112,29 +113,35 @@ export class Worker {
     }
   }
 
-  /** Stops taking work, waits for what runs, gives back what does not end in time, and stops. */
+  /**
+   * Stops taking work, waits for what runs, gives back what does not end in time, and stops. With a
+   * `graceMs` it ends soon after that has passed, even if the storage does not answer.
+   */
   async stop(graceMs: Millis): Promise<void> {
-    await this.#claiming.stop()
-    await this.#waitForRuns(graceMs)
-    await Promise.all([this.#sweeping.stop(), this.#clockCheck?.stop()])
-    await this.#withLimit(this.#closer.drained(), LIMITS.abandonMs)
-    await this.#heartbeat.stop()
+    const { clock } = this.#engine.doors
+    const startedAt = clock.monotonicNow()
+    const claimingStopped = this.#claiming.stop()
+    const isIdle = await endsWithin(clock, Promise.all([claimingStopped, this.#runs.idle()]), graceMs)
+    const graceEndsAt = isIdle ? clock.monotonicNow() : startedAt + graceMs
+    if (!isIdle) {
+      await this.#stopRuns()
+    }
+    // What goes on beyond the limit ends by itself: each call has a time limit of its own.
+    const leftMs = Math.max(0, graceEndsAt + LIMITS.shutdownMs - clock.monotonicNow())
+    await endsWithin(clock, this.#stopRest(claimingStopped), leftMs)
     this.#keepAlive?.cancel()
   }
 
-  async #waitForRuns(graceMs: Millis): Promise<void> {
-    const idle = this.#runs.idle()
-    if (graceMs === Infinity) {
-      await idle
-      return
-    }
-    if (await this.#withLimit(idle, graceMs)) {
-      return
-    }
-    for (const run of this.#runs.active()) {
-      run.cancel(new DurableExecutionCancelledError('Executor shutdown'))
-    }
-    if (await this.#withLimit(idle, LIMITS.abandonMs)) {
+  async #stopRest(claimingStopped: Promise<void>): Promise<void> {
+    const heartbeatStopped = this.#heartbeat.stop()
+    await Promise.all([claimingStopped, heartbeatStopped, this.#sweeping.stop(), this.#clockCheck?.stop()])
+    await this.#closer.drained()
+  }
+
+  async #stopRuns(): Promise<void> {
+    const { clock } = this.#engine.doors
+    this.#runs.tellToLeave(new DurableExecutionCancelledError('Executor shutdown'))
+    if (await endsWithin(clock, this.#runs.idle(), LIMITS.abandonMs)) {
       return
     }
     const left = [...this.#runs.active()].filter((run) => !run.isDecided)
@@ -144,37 +151,28 @@ export class Worker {
     for (const run of this.#runs.active()) {
       this.#runs.abandon(run)
     }
-    await this.#withLimit(this.#release(left), LIMITS.abandonMs)
+    await endsWithin(clock, this.#release(left), LIMITS.shutdownMs - LIMITS.abandonMs)
   }
 
   /** Gives rows back without an attempt; their functions may go on, and their outcome is refused. */
   async #release(runs: ReadonlyArray<Run>): Promise<void> {
-    const { transact, store, logger, tell } = this.#engine
+    const { transact, store, logger, tell, doors } = this.#engine
     if (runs.length === 0) {
       return
     }
-    const settlements = runs.map(({ row, lease }) => ({
-      claimed: row,
-      event: { kind: 'released' as const, executionId: row.executionId, lease },
-    }))
+    const settlements = runs.map((run) => ({ claimed: run.row, event: releasedEvent(run) }))
     try {
-      tell((await settleRuns(transact, settlements, store, { isRepeat: false })).effects)
+      const { effects } = await withUserTries(
+        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
+        doors.clock,
+        doors.random,
+      )
+      tell(effects)
     } catch (error) {
       logger.error(`${runs.length} runs could not be given back; their leases will lapse`, error)
     }
     for (const run of runs) {
       this.#runs.letGo(run)
     }
-  }
-
-  /** Whether the work ended in time. */
-  async #withLimit(work: Promise<unknown>, limitMs: Millis): Promise<boolean> {
-    let timer: Timer | undefined
-    const limit = new Promise<boolean>((resolve) => {
-      timer = this.#engine.doors.clock.setTimer(limitMs, () => resolve(false), { keepsProcessAlive: true })
-    })
-    const isDone = await Promise.race([work.then(() => true), limit])
-    timer?.cancel()
-    return isDone
   }
 }

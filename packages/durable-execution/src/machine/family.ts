@@ -16,7 +16,7 @@ import {
   type LeanRow,
   mergeUpdates,
 } from './execution.ts'
-import { type FanIn, mayHaveOpenBelow, type ParentPlan, wasCancelledByParent } from './parent.ts'
+import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type Step, transition, type TransitionFacts } from './transition.ts'
 
 /** Rows under lock, by id. */
@@ -74,6 +74,7 @@ class Work {
   readonly #updates = new Map<string, ExecutionUpdate>()
   readonly #inserts: Array<ExecutionRow> = []
   readonly #finishedIds = new Set<string>()
+  readonly #endedByParentIds = new Set<string>()
   readonly #fanInIds = new Set<string>()
   readonly #outputIds = new Set<string>()
   readonly #family: Family
@@ -102,7 +103,11 @@ class Work {
     if (event.kind === 'closed') {
       return this.#close(event.executionId, event.isBelowClosed)
     }
-    return this.#apply(event)
+    const result = this.#apply(event)
+    if (event.kind === 'parent_ended' && result === 'accepted') {
+      this.#endedByParentIds.add(event.executionId)
+    }
+    return result
   }
 
   closeIfPossible(executionId: string): void {
@@ -145,7 +150,9 @@ class Work {
     if (row.parentTask === undefined || parentId === undefined) {
       return 'accepted'
     }
-    if (wasCancelledByParent(row) || this.#family.missingParentIds?.has(parentId) === true) {
+    // A row that this very decision ended on its parent's behalf has nothing to tell it. What its error
+    // says is no proof of that: a task may throw any message.
+    if (this.#endedByParentIds.has(row.executionId) || this.#family.missingParentIds?.has(parentId) === true) {
       return 'accepted'
     }
     const parent = this.#rows.get(parentId)

@@ -84,7 +84,10 @@ function checkLease(
     if ('lease' in event && !holdsLease(before, event.lease)) {
       report('S4', `${event.kind} was accepted from ${event.lease.leaseId}, which did not hold the row`)
     }
-    if (event.kind === 'lost' && !(before.expiresAt !== undefined && before.expiresAt.getTime() < context.now)) {
+    if (
+      event.kind === 'lost' &&
+      !(before.expiresAt !== undefined && before.expiresAt.getTime() < context.now)
+    ) {
       report('S4', 'a loss was accepted of a row whose lease had not lapsed')
     }
   }

@@ -79,7 +79,8 @@ function checkPlace(row: ExecutionRow, byId: ReadonlyMap<string, ExecutionRow>, 
   } else if (!(parent.childrenTasks ?? []).some((child) => child.executionId === row.executionId)) {
     report('S8', `${parent.executionId} does not list it among its children`)
   }
-  if (wasCancelledByParent(row) && !endedBadly(parent)) {
+  // Only once it is closed: until then it may be a task that threw such a message itself.
+  if (row.isClosed && wasCancelledByParent(row) && !endedBadly(parent)) {
     report('S12', `it was cancelled by ${parent.executionId}, which is ${parent.status}`)
   }
 }
@@ -177,11 +178,7 @@ function checkChildrenErrors(
   }
 }
 
-function checkNothingActive(
-  top: ExecutionRow,
-  below: ReadonlyMap<string, Below>,
-  report: Report,
-): void {
+function checkNothingActive(top: ExecutionRow, below: ReadonlyMap<string, Below>, report: Report): void {
   const queue = [top.executionId]
   for (const executionId of queue) {
     const { children, finalizes } = below.get(executionId) ?? NOTHING_BELOW

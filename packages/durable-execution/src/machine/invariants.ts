@@ -78,7 +78,7 @@ export function checkStep(
     const next = after.get(executionId)
     if (next === undefined) {
       violations.push({ invariant: 'S16', executionId, sentence: 'the row disappeared' })
-    } else if (next !== row) {
+    } else if (next !== row || context.events.some((event) => event.executionId === executionId)) {
       checkStepOfRow(row, next, context, violations)
     }
   }

@@ -21,6 +21,8 @@ import {
 export type ParentPlan = {
   /** The text of the parent's output when there is no finalize task. */
   composeOutput: (fanIn: FanIn) => Composed
+  /** Whether an error of its own finalize task is its error, word for word: it is a link of a longer chain. */
+  passesErrorsOn?: boolean
   /** The finalize task, if there is one, and the text of its input. */
   finalize?: { template: ExecutionTemplate; composeInput: (fanIn: FanIn) => Composed }
 }
@@ -142,26 +144,35 @@ export function childFailed(
   return isToBeAdded ? { childrenTasksErrors: [...errors, entry], updatedAt: new Date(now) } : null
 }
 
-/** The finalize task ended: its output or its error becomes the parent's. */
+/**
+ * The finalize task ended: its output or its error becomes the parent's. `isLink`: the finalize task
+ * passes on errors as they are. If each link of a chain wrapped the error of the next one, a long
+ * chain would bury it.
+ */
 export function finalizeEnded(
   parent: LeanRow,
   finalize: LeanRow,
   output: string,
+  isLink: boolean,
   now: Millis,
 ): ExecutionUpdate {
   if (finalize.status === 'completed') {
     return { ...finish(parent, 'completed', now), unsetError: true, output }
   }
-  const reason = parentErrorOf(finalize)
+  const reason = (isLink ? finalize.finalizeTaskError : undefined) ?? parentErrorOf(finalize)
   return {
     ...finish(parent, 'finalize_task_failed', now),
     finalizeTaskError: { ...reason, message: cutMessage(reason.message) },
   }
 }
 
-/** What a child is told when its parent ended badly. */
+/** What a child is told when its parent ended badly; of what ended the parent, only the first cause. */
 export function parentEndedMessage(parent: LeanRow): string {
-  return cutMessage(`${parentEndedPrefix(parent.taskId, parent.executionId)}${parentErrorOf(parent).message}`)
+  const reason = parentErrorOf(parent).message
+  const above = parent.parentTask
+  const prefixAbove = above === undefined ? '' : parentEndedPrefix(above.taskId, above.executionId)
+  const cause = reason.startsWith(prefixAbove) ? reason.slice(prefixAbove.length) : reason
+  return cutMessage(`${parentEndedPrefix(parent.taskId, parent.executionId)}${cause}`)
 }
 
 /** Whether the child was cancelled because its parent had ended, not by itself. */

@@ -53,7 +53,10 @@ export function waiting({
   counted = 0,
   ...fields
 }: Fields & { of: number; counted?: number }): ExecutionRow {
-  const childrenTasks = Array.from({ length: of }, (_, index) => ({ taskId: 'child', executionId: `c${index}` }))
+  const childrenTasks = Array.from({ length: of }, (_, index) => ({
+    taskId: 'child',
+    executionId: `c${index}`,
+  }))
   return ready({
     executionId: 'p',
     taskId: 'parent',
@@ -87,7 +90,8 @@ export function finalize(row: ExecutionRow): ExecutionRow {
 
 /** A finished row that nobody has closed yet. */
 export function finished(status: FinishedStatus, fields: Fields = {}): ExecutionRow {
-  const result = status === 'completed' ? { runOutput: 'output', output: 'output' } : { error: failure('No luck') }
+  const result =
+    status === 'completed' ? { runOutput: 'output', output: 'output' } : { error: failure('No luck') }
   return ready({ status, ...leaseNamed('first'), finishedAt: new Date(NOW - 500), ...result, ...fields })
 }
 
@@ -114,7 +118,11 @@ export function renewed({ of = 'x', lease = 'first' }: About = {}): OutsideEvent
   return { kind: 'renewed', executionId: of, lease: leaseNamed(lease), expiresAt: new Date(NOW + 60_000) }
 }
 
-export function completed({ of = 'x', lease = 'first', output = 'output' }: About & { output?: string } = {}): OutsideEvent {
+export function completed({
+  of = 'x',
+  lease = 'first',
+  output = 'output',
+}: About & { output?: string } = {}): OutsideEvent {
   return { kind: 'succeeded', executionId: of, lease: leaseNamed(lease), runOutput: output }
 }
 
@@ -123,7 +131,13 @@ export function fannedOut({
   lease = 'first',
   children = [],
 }: About & { children?: ReadonlyArray<NewChild> } = {}): OutsideEvent {
-  return { kind: 'fanned_out', executionId: of, lease: leaseNamed(lease), runOutput: 'parent output', children }
+  return {
+    kind: 'fanned_out',
+    executionId: of,
+    lease: leaseNamed(lease),
+    runOutput: 'parent output',
+    children,
+  }
 }
 
 export function newChild(index: number): NewChild {
@@ -161,7 +175,10 @@ export function parentEnded({ of, message }: { of: string; message: string }): O
   return { kind: 'parent_ended', executionId: of, parentError: failure(message, { errorType: 'cancelled' }) }
 }
 
-export function closed({ of = 'x', isBelowClosed = true }: About & { isBelowClosed?: boolean } = {}): OutsideEvent {
+export function closed({
+  of = 'x',
+  isBelowClosed = true,
+}: About & { isBelowClosed?: boolean } = {}): OutsideEvent {
   return { kind: 'closed', executionId: of, isBelowClosed }
 }
 
@@ -212,7 +229,7 @@ export class Given {
   when(...events: Array<OutsideEvent>): Then {
     const family = new Map(this.#rows.map((row) => [row.executionId, row]))
     const { plan, missingParentIds = new Set(), stored = [] } = this.#circumstances
-    const all = new Map([...stored, ...this.#rows].map((row) => [row.executionId, row]))
+    const all = new Map([...this.#rows, ...stored].map((row) => [row.executionId, row]))
     const fanIns = new Map<string, FanInFacts>()
     const outputs = new Map<string, string>()
     const before = structuredClone(family)
@@ -257,7 +274,7 @@ export class Then {
   }
 
   /** That all events were accepted, and the row is as described. */
-  then(executionId: string, fields: Fields): void {
+  thenIs(executionId: string, fields: Fields): void {
     expect(this.decision.results.filter((result) => result !== 'accepted')).toEqual([])
     expect(this.row(executionId)).toMatchObject(fields)
   }

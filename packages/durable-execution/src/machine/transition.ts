@@ -135,12 +135,13 @@ function fannedOut(
       inserts: childRows(row, event.children, now),
     }
   }
-  if (row.runInput === undefined) {
+  const runInput = row.runInput ?? facts.fanIn(row.executionId)?.runInput
+  if (runInput === undefined) {
     return { needs: 'fan_in', executionId: row.executionId }
   }
   const plan = facts.planOf(row.taskId)
   assert(plan, `${row.taskId} was run here and is not known here`)
-  const whole: FanIn = { runInput: row.runInput, runOutput: event.runOutput, children: [] }
+  const whole: FanIn = { runInput, runOutput: event.runOutput, children: [] }
   const step = fanIn(row, plan, whole, facts.newExecutionId, now)
   if ('error' in step) {
     return answer(afterError(row, { ...step.error, isRetryable: false }, now))
@@ -182,13 +183,14 @@ function finalizeDone(parent: LeanRow, finalizeId: string, facts: TransitionFact
   if (parent.status !== 'waiting_for_finalize_task') {
     return { update: null, inserts: [] }
   }
+  const isLink = facts.planOf(finalize.taskId)?.passesErrorsOn === true
   if (finalize.status !== 'completed') {
-    return { update: finalizeEnded(parent, finalize, '', facts.now), inserts: [] }
+    return { update: finalizeEnded(parent, finalize, '', isLink, facts.now), inserts: [] }
   }
   const output = finalize.output ?? facts.output(finalizeId)
   return output === undefined
     ? { needs: 'output', executionId: finalizeId }
-    : { update: finalizeEnded(parent, finalize, output, facts.now), inserts: [] }
+    : { update: finalizeEnded(parent, finalize, output, isLink, facts.now), inserts: [] }
 }
 
 function close(row: LeanRow, isBelowClosed: boolean, now: Millis): Transition {

@@ -5,7 +5,7 @@ import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorageClaim, type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { lockMatching } from './rows.ts'
-import { type Transact } from './transact.ts'
+import { type Transact, withOperation } from './transact.ts'
 
 /** Claims up to `limit` due rows of the given tasks. The rows come back whole and running. */
 export async function claimRows(
@@ -13,10 +13,11 @@ export async function claimRows(
   claim: DurableStorageClaim,
   doors: StoreDoors,
 ): Promise<Array<ExecutionRow>> {
-  return await transact(
-    async (tx) =>
-      tx.claimTaskExecutions ? await tx.claimTaskExecutions(claim) : await claimByFour(tx, claim, doors),
-    { oneCall: true },
+  return await withOperation(
+    transact,
+    'claimTaskExecutions',
+    async (tx) => (await tx.claimTaskExecutions?.(claim)) ?? [],
+    async (tx) => await claimByFour(tx, claim, doors),
   )
 }
 
@@ -66,13 +67,14 @@ async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promis
   }
 }
 
-/** When the next row of the given tasks is due, looking no further than `until`; undefined if none is. */
+/** When the next of the rows that may be claimed is due, looking no further than `until`; undefined if none is. */
 export async function nextDueAt(
   transact: Transact,
-  taskIds: ReadonlyArray<string>,
+  { taskIds, excludedExecutionIds }: Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>,
   until: Date,
 ): Promise<number | undefined> {
   const known = new Set(taskIds)
+  const excluded = new Set(excludedExecutionIds)
   const rows = await transact(
     async (tx) =>
       await tx.getTaskExecutions(
@@ -82,8 +84,8 @@ export async function nextDueAt(
     { oneCall: true },
   )
   let earliest: number | undefined
-  for (const { taskId, startAt } of rows) {
-    if (known.has(taskId)) {
+  for (const { taskId, executionId, startAt } of rows) {
+    if (known.has(taskId) && !excluded.has(executionId)) {
       earliest = Math.min(earliest ?? Infinity, startAt.getTime())
     }
   }

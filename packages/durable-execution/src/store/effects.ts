@@ -56,6 +56,18 @@ export function effectsOf(decision: Decision): Effects {
   return effects
 }
 
-function earlier(first: Millis | undefined, second: Millis): Millis {
+/** What two committed transactions mean together. */
+export function mergeEffects(first: Effects, second: Effects): Effects {
+  return {
+    finishedIds: [...first.finishedIds, ...second.finishedIds],
+    readyAtMs:
+      second.readyAtMs === undefined ? first.readyAtMs : earlier(first.readyAtMs, second.readyAtMs),
+    open: [...first.open, ...second.open],
+    cancelledRunningIds: [...first.cancelledRunningIds, ...second.cancelledRunningIds],
+  }
+}
+
+/** The earlier of two moments, where the first may be missing. */
+export function earlier(first: Millis | undefined, second: Millis): Millis {
   return first === undefined ? second : Math.min(first, second)
 }

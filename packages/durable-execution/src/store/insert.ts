@@ -53,26 +53,30 @@ export class Inserter {
       }
     } catch (error) {
       // One by one: a row that the storage refuses must not fail the others, and each keeps its own answer.
-      await Promise.all(batch.map((one) => this.#insertOne(one, error)))
+      // Those that gathered meanwhile do not wait for that.
+      for (const one of batch) {
+        void this.#insertOne(one, error, batch.length > 1)
+      }
     }
   }
 
-  async #insertOne({ row, resolve, reject }: Waiting, firstError: unknown): Promise<void> {
-    let lastError = firstError
+  async #insertOne(
+    { row, resolve, reject }: Waiting,
+    firstError: unknown,
+    wasShared: boolean,
+  ): Promise<void> {
     try {
       await withUserTries(
         async (tries) => {
-          // The first try was the shared one. Its commit, or that of any try, may have happened though it was not heard of.
+          // The first try of a row that was alone is made already. After a shared one it is not known whose fault it was.
           if (tries === 1) {
-            throw lastError
+            throw firstError
           }
-          await this.#insertIfMissing(row).catch((error: unknown) => {
-            lastError = error
-            throw error
-          })
+          await this.#insertIfMissing(row)
         },
         this.#doors.clock,
         this.#doors.random,
+        wasShared ? 1 : 0,
       )
       resolve()
     } catch (error) {
@@ -80,6 +84,7 @@ export class Inserter {
     }
   }
 
+  // The commit of any earlier try may have happened though it was not heard of.
   async #insertIfMissing(row: ExecutionRow): Promise<void> {
     await this.#transact(async (tx) => {
       const where = { type: 'by_execution_ids' as const, executionIds: [row.executionId] }

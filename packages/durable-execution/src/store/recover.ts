@@ -3,7 +3,7 @@
 import { LIMITS } from '../base/limits.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
-import { type Effects, effectsOf, NO_EFFECTS } from './effects.ts'
+import { type Effects, effectsOf, mergeEffects, NO_EFFECTS } from './effects.ts'
 import { lockRows } from './rows.ts'
 import { type Transact } from './transact.ts'
 
@@ -26,30 +26,70 @@ export async function recoverLost(
   maxLossesOf: (taskId: string) => number | undefined,
   doors: StoreDoors,
 ): Promise<Recovery> {
-  return await transact(async (tx) => {
-    const now = doors.now()
-    const found = await tx.getTaskExecutionIds(
-      { type: 'by_statuses', statuses: ['running'], expiresAtLessThan: new Date(now) },
-      LIMITS.sweepRows,
-    )
-    if (found.length === 0) {
+  let found: Array<string> = []
+  try {
+    return await transact(async (tx) => {
+      const now = doors.now()
+      found = await tx.getTaskExecutionIds(
+        { type: 'by_statuses', statuses: ['running'], expiresAtLessThan: new Date(now) },
+        LIMITS.sweepRows,
+      )
+      const recovered = await recoverSome(tx, found, maxLossesOf, doors)
       const nextLapseAt = await findNextLapse(tx, now)
-      return { effects: NO_EFFECTS, lostIds: [], nextLapseAt, isMore: false }
+      return { ...recovered, nextLapseAt, isMore: found.length === LIMITS.sweepRows }
+    })
+  } catch (error) {
+    if (found.length <= 1) {
+      throw error
     }
-    const rows = await lockRows(tx, found, new Date(now))
-    const events = found.map((executionId) => ({
-      kind: 'lost' as const,
-      executionId,
-      maxLosses: maxLossesOf(rows.get(executionId)?.taskId ?? '') ?? Infinity,
-    }))
-    const decision = await decideInTransaction(tx, { rows }, events, doors, now)
-    return {
-      effects: effectsOf(decision),
-      lostIds: found.filter((_, index) => decision.results[index] === 'accepted'),
-      nextLapseAt: await findNextLapse(tx, now),
-      isMore: found.length === LIMITS.sweepRows,
-    }
-  })
+    return await recoverOneByOne(transact, found, maxLossesOf, doors, error)
+  }
+}
+
+/** One row that cannot be put back does not hold up the others. */
+async function recoverOneByOne(
+  transact: Transact,
+  executionIds: ReadonlyArray<string>,
+  maxLossesOf: (taskId: string) => number | undefined,
+  doors: StoreDoors,
+  firstError: unknown,
+): Promise<Recovery> {
+  // At once, since one that somebody has locked may be waited for as long as a call may take.
+  const tries = await Promise.allSettled(
+    executionIds.map((executionId) =>
+      transact(async (tx) => await recoverSome(tx, [executionId], maxLossesOf, doors)),
+    ),
+  )
+  const recovered = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const lostIds = recovered.flatMap((one) => one.lostIds)
+  if (lostIds.length === 0) {
+    throw firstError
+  }
+  const effects = recovered.map((one) => one.effects).reduce(mergeEffects, NO_EFFECTS)
+  return { effects, lostIds, nextLapseAt: undefined, isMore: true }
+}
+
+async function recoverSome(
+  tx: DurableStorageTx,
+  executionIds: ReadonlyArray<string>,
+  maxLossesOf: (taskId: string) => number | undefined,
+  doors: StoreDoors,
+): Promise<Pick<Recovery, 'effects' | 'lostIds'>> {
+  if (executionIds.length === 0) {
+    return { effects: NO_EFFECTS, lostIds: [] }
+  }
+  const now = doors.now()
+  const rows = await lockRows(tx, executionIds, new Date(now))
+  const events = executionIds.map((executionId) => ({
+    kind: 'lost' as const,
+    executionId,
+    maxLosses: maxLossesOf(rows.get(executionId)?.taskId ?? '') ?? Infinity,
+  }))
+  const decision = await decideInTransaction(tx, { rows }, events, doors, now)
+  return {
+    effects: effectsOf(decision),
+    lostIds: executionIds.filter((_, index) => decision.results[index] === 'accepted'),
+  }
 }
 
 async function findNextLapse(tx: DurableStorageTx, now: number): Promise<Date | undefined> {

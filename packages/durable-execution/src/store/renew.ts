@@ -27,7 +27,7 @@ export async function renewLeases(
     oneCall: true,
   })
   const size = isQuick ? LIMITS.idsPerCall : LIMITS.renewsPerTransaction
-  for (const some of chunksOf(leases, size)) {
+  const renewTogether = async (some: ReadonlyArray<HeldLease>): Promise<void> => {
     try {
       const { renewedIds, lostIds } = await transact(
         async (tx) => await renewSome(tx, some, expiresAt, doors),
@@ -36,8 +36,16 @@ export async function renewLeases(
       renewal.renewedIds.push(...renewedIds)
       renewal.lostIds.push(...lostIds)
     } catch (error) {
-      onError(error)
+      // The row at fault stands alone in the end, and costs nobody else the lease.
+      if (some.length > 1) {
+        await Promise.all(some.map((one) => renewTogether([one])))
+      } else {
+        onError(error)
+      }
     }
+  }
+  for (const some of chunksOf(leases, size)) {
+    await renewTogether(some)
   }
   return renewal
 }
@@ -80,13 +88,13 @@ async function renewSome(
   return { renewedIds: idsWhere(true), lostIds: idsWhere(false) }
 }
 
-/** Which of the executions were cancelled and their runs not told yet; from now on they count as told. */
+/** Tells which of the executions were cancelled and their runs not told yet; from then on they count as told. */
 export async function takeCancelled(
   transact: Transact,
   executionIds: ReadonlyArray<string>,
   doors: StoreDoors,
-): Promise<Array<string>> {
-  const cancelled: Array<string> = []
+  tell: (executionId: string) => void,
+): Promise<void> {
   for (const ids of chunksOf(executionIds, LIMITS.idsPerCall)) {
     const where = {
       type: 'by_execution_ids' as const,
@@ -94,7 +102,10 @@ export async function takeCancelled(
       needsPromiseCancellation: true,
     }
     const found = await transact(async (tx) => await tx.getTaskExecutionIds(where), { oneCall: true })
-    cancelled.push(...found)
+    // Told before the flag is taken back: nobody would find it again if that were done and its reply lost.
+    for (const executionId of found) {
+      tell(executionId)
+    }
     if (found.length > 0) {
       const update = { needsPromiseCancellation: false, updatedAt: new Date(doors.now()) }
       await transact(async (tx) => await tx.updateTaskExecutions({ ...where, executionIds: found }, update), {
@@ -102,5 +113,4 @@ export async function takeCancelled(
       })
     }
   }
-  return cancelled
 }

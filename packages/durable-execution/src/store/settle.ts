@@ -5,9 +5,9 @@ import { type OutsideEvent, type Refusal } from '../machine/event.ts'
 import { decide, type Decision, type Rules } from '../machine/family.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
-import { type Effects, effectsOf } from './effects.ts'
+import { earlier, type Effects, effectsOf } from './effects.ts'
 import { insertRows, lockRows } from './rows.ts'
-import { type Transact } from './transact.ts'
+import { type Transact, withOperation } from './transact.ts'
 
 /** How one run ended: its event, and the row as it was claimed. */
 export type Settlement = {
@@ -16,6 +16,8 @@ export type Settlement = {
 }
 
 export type Settled = { results: Array<'accepted' | Refusal>; effects: Effects }
+
+type SettledOnce = { decision: Decision; results: Array<'accepted' | Refusal> }
 
 /** Settles runs. `isRepeat` says that an earlier try may have been committed after all. */
 export async function settleRuns(
@@ -33,25 +35,37 @@ async function settleOnce(
   settlements: ReadonlyArray<Settlement>,
   doors: StoreDoors,
   isRepeat: boolean,
-): Promise<{ decision: Decision; results: Array<'accepted' | Refusal> }> {
+): Promise<SettledOnce> {
   const parents = parentsKnownHere(settlements, doors)
   const alone = parents.size === 0 && !isRepeat ? decideAlone(settlements, doors) : undefined
-  return await transact(
-    async (tx) => {
-      // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease.
-      if (alone !== undefined && tx.updateTaskExecutionsBatch) {
-        return await writeGuarded(tx, tx.updateTaskExecutionsBatch, alone, settlements)
-      }
-      const now = doors.now()
-      const ids = [...settlements.map(({ event }) => event.executionId), ...parents]
-      const rows = withInputs(await lockRows(tx, ids, new Date(now)), settlements)
-      const missingParentIds = new Set([...parents].filter((id) => !rows.has(id)))
-      const events = settlements.map(({ event }) => event)
-      const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
-      return { decision, results: decision.results }
-    },
-    { oneCall: alone !== undefined && alone.inserts.length === 0 },
-  )
+  const settleLocked = async (tx: DurableStorageTx): Promise<SettledOnce> =>
+    await decideLocked(tx, settlements, parents, doors)
+  if (alone === undefined) {
+    return await transact(settleLocked)
+  }
+  // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease.
+  const settleAlone = async (tx: DurableStorageTx): Promise<SettledOnce> =>
+    tx.updateTaskExecutionsBatch === undefined
+      ? await settleLocked(tx)
+      : await writeGuarded(tx, tx.updateTaskExecutionsBatch, alone, settlements)
+  return alone.inserts.length > 0
+    ? await transact(settleAlone)
+    : await withOperation(transact, 'updateTaskExecutionsBatch', settleAlone, settleLocked)
+}
+
+async function decideLocked(
+  tx: DurableStorageTx,
+  settlements: ReadonlyArray<Settlement>,
+  parents: ReadonlySet<string>,
+  doors: StoreDoors,
+): Promise<SettledOnce> {
+  const now = doors.now()
+  const ids = [...settlements.map(({ event }) => event.executionId), ...parents]
+  const rows = withInputs(await lockRows(tx, ids, new Date(now)), settlements)
+  const missingParentIds = new Set([...parents].filter((id) => !rows.has(id)))
+  const events = settlements.map(({ event }) => event)
+  const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
+  return { decision, results: decision.results }
 }
 
 /** Decides outcomes that concern nobody else over the rows as they were claimed; undefined if something must be read. */
@@ -85,7 +99,7 @@ async function writeGuarded(
   updateBatch: NonNullable<DurableStorageTx['updateTaskExecutionsBatch']>,
   decision: Decision,
   settlements: ReadonlyArray<Settlement>,
-): Promise<{ decision: Decision; results: Array<'accepted' | Refusal> }> {
+): Promise<SettledOnce> {
   const guarded = settlements.flatMap(({ event, claimed }) => {
     const update = decision.updates.get(event.executionId)
     return update === undefined || claimed.leaseId === undefined
@@ -154,7 +168,7 @@ function effectsOfSettled(
   for (const [index, { event }] of settlements.entries()) {
     const row = decision.rows.get(event.executionId)
     if (results[index] === 'repeated' && row !== undefined) {
-      effects.readyAtMs = decision.rows.get(event.executionId)?.startAt.getTime()
+      effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
       if (isFinishedStatus(row.status)) {
         effects.finishedIds.push(row.executionId)
         if (!row.isClosed) {

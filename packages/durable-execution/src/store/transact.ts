@@ -11,8 +11,12 @@ export type TransactionHint = { oneCall?: boolean }
 /** Runs `fn` in a transaction; rejects with what the storage or `fn` threw. */
 export type Transact = <T>(fn: (tx: DurableStorageTx) => Promise<T>, hint?: TransactionHint) => Promise<T>
 
-/** Told of every answer of the storage, for the health report. */
-export type StorageObserver = { onAnswer: () => void; onFailure: (error: unknown) => void }
+/** Told of every question to the storage and of what came of it, for the health report. */
+export type StorageObserver = {
+  onAsk: () => void
+  onAnswer: () => void
+  onFailure: (error: unknown) => void
+}
 
 /**
  * One transaction, tried once. It is given up after `limitMs`: what becomes of it then is unknown, as
@@ -26,6 +30,7 @@ export function createTransact(
 ): Transact {
   return async (fn, hint) => {
     let timer: { cancel: () => void } | undefined
+    observer.onAsk()
     try {
       const answer = await Promise.race([
         // Looked up at each call: a wrapper may put another function there.
@@ -40,7 +45,9 @@ export function createTransact(
       return answer
     } catch (error) {
       // An error of ours comes from inside the transaction: the storage did answer.
-      if (!(error instanceof DurableExecutionError)) {
+      if (error instanceof DurableExecutionError) {
+        observer.onAnswer()
+      } else {
         observer.onFailure(error)
       }
       throw error
@@ -48,6 +55,45 @@ export function createTransact(
       timer?.cancel()
     }
   }
+}
+
+type OptionalOperation = Exclude<
+  keyof DurableStorageTx,
+  'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'
+>
+
+// Which operations a storage was last seen without: it is not promised one call again before it has them.
+const lacking = new WeakMap<Transact, Set<OptionalOperation>>()
+
+/**
+ * Runs `fast`, which makes one call, if the storage offers the operation, else `slow`. Whether it does is
+ * seen only inside a transaction, and one that was promised to make one call must not make more.
+ */
+export async function withOperation<T>(
+  transact: Transact,
+  operation: OptionalOperation,
+  fast: (tx: DurableStorageTx) => Promise<T>,
+  slow: (tx: DurableStorageTx) => Promise<T>,
+): Promise<T> {
+  const lacks = lacking.get(transact) ?? new Set()
+  lacking.set(transact, lacks)
+  if (!lacks.has(operation)) {
+    const answer = await transact(
+      async (tx) => (tx[operation] === undefined ? undefined : { value: await fast(tx) }),
+      { oneCall: true },
+    )
+    if (answer !== undefined) {
+      return answer.value
+    }
+  }
+  return await transact(async (tx) => {
+    if (tx[operation] === undefined) {
+      lacks.add(operation)
+      return await slow(tx)
+    }
+    lacks.delete(operation)
+    return await fast(tx)
+  })
 }
 
 /**
@@ -58,9 +104,10 @@ export async function withUserTries<T>(
   attempt: (tries: number) => Promise<T>,
   clock: Clock,
   random: Random,
+  triesBefore: number = 0,
 ): Promise<T> {
   const startedAt = clock.monotonicNow()
-  for (let tries = 1; ; tries += 1) {
+  for (let tries = triesBefore + 1; ; tries += 1) {
     try {
       return await attempt(tries)
     } catch (error) {

@@ -42,6 +42,7 @@ function sequencePlan({ finalize }: TaskDefinition): ParentPlan {
     return text === undefined ? { error: noOutput(facts, 0), childIndex: 0 } : { text }
   }
   return {
+    passesErrorsOn: true,
     composeOutput: handOn,
     ...(finalize === undefined
       ? {}

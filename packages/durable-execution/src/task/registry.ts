@@ -41,11 +41,11 @@ export class TaskRegistry {
   }
 
   /** The task, or an error that says what is known. */
-  getOrThrow(taskId: string, what: string = 'Task'): TaskDefinition {
+  getOrThrow(taskId: string): TaskDefinition {
     const definition = this.#definitions.get(taskId)
     if (definition === undefined) {
       throw new DurableExecutionError(
-        `${what} ${taskId} not found. Define it on this executor first; it knows ${this.#describeKnown()}.`,
+        `Task ${taskId} not found. Define it on this executor first; it knows ${this.#describeKnown()}.`,
         false,
       )
     }

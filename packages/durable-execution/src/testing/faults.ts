@@ -4,14 +4,19 @@ import { type DurableStorage, type DurableStorageTx } from '../storage/contract.
 
 /**
  * What happens to one transaction. `lost_request`: nothing is done. `lost_reply`: it is committed, and
- * rejects. `lost_in_between`: its writes are made and rolled back. `hang`: it never answers, and does nothing.
+ * rejects. `lost_in_between`: its writes are made and rolled back. `hang`: it never answers; before the
+ * transaction it does nothing, at the commit everything.
  *
  * @category Testing
  */
 export type StorageFault = 'lost_request' | 'lost_reply' | 'lost_in_between' | 'hang'
 
-/** Which operations one transaction called, in order. */
-export type TransactionTrace = { index: number; operations: Array<string> }
+/** Which operations one transaction called, in order, and what it gave them. */
+export type TransactionTrace = {
+  index: number
+  operations: Array<string>
+  calls: Array<{ operation: string; args: Array<unknown> }>
+}
 
 /**
  * A storage with faults.
@@ -53,7 +58,7 @@ export function createFaultyStorage(storage: DurableStorage): FaultyStorage {
   return {
     ...optionalMembersOf(storage),
     withTransaction: async (fn, hint) => {
-      const trace: TransactionTrace = { index: count, operations: [] }
+      const trace: TransactionTrace = { index: count, operations: [], calls: [] }
       count += 1
       traces.push(trace)
       const before = decideBefore?.(trace.index)
@@ -72,6 +77,9 @@ export function createFaultyStorage(storage: DurableStorage): FaultyStorage {
         }
         return answer
       }, hint)
+      if (after === 'hang') {
+        return await new Promise<never>(() => {})
+      }
       if (after !== undefined) {
         throw new StorageFaultError(after)
       }
@@ -109,6 +117,7 @@ function recorded(tx: DurableStorageTx, trace: TransactionTrace): DurableStorage
       }
       return (...args: Array<unknown>): unknown => {
         trace.operations.push(String(name))
+        trace.calls.push({ operation: String(name), args })
         return Reflect.apply(member, target, args)
       }
     },

@@ -110,7 +110,13 @@ function write(row: Row): string {
     }
     // `value` has been turned into a text already; the moment itself is still in its holder.
     const original = this[name]
-    return original instanceof Date ? { moment: original.getTime() } : value
+    if (!(original instanceof Date)) {
+      return value
+    }
+    if (Number.isNaN(original.getTime())) {
+      throw new TypeError(`${name} is an invalid date`)
+    }
+    return { moment: original.getTime() }
   })
 }
 

@@ -46,11 +46,11 @@ export type InMemoryStorage = DurableStorage & {
  *
  * @category Storage
  */
-export function createInMemoryStorage({
-  enableDebug = false,
-}: { enableDebug?: boolean | undefined } = {}): InMemoryStorage {
+export function createInMemoryStorage(
+  options?: { enableDebug?: boolean | null | undefined } | null,
+): InMemoryStorage {
   const mutex = createTransactionMutex()
-  const logger = enableDebug ? createConsoleLogger('InMemoryStorage') : undefined
+  const logger = options?.enableDebug === true ? createConsoleLogger('InMemoryStorage') : undefined
   let store = createRowStore()
 
   const oneAtATime = async <T>(work: () => T | Promise<T>): Promise<T> => {

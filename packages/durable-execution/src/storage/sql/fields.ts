@@ -1,7 +1,7 @@
 /** The fields of a row as columns: which there are, and how a value is kept in them. */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow } from '../../machine/execution.ts'
+import { type DurableTaskRetryOptions, type ExecutionRow } from '../../machine/execution.ts'
 import { fromSqlText, toSqlText } from './text.ts'
 
 /** What a database keeps in a column: times are whole milliseconds, flags 0 or 1, lists and objects JSON. */
@@ -23,7 +23,7 @@ export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   ancestor('parentTask', ['parent_task_id', 'parent_execution_id', 'is_finalize_task']),
   text('taskId', 'task_id'),
   text('executionId', 'execution_id'),
-  json('retryOptions', 'retry_options'),
+  retryOptions('retryOptions', 'retry_options'),
   number('sleepMsBeforeRun', 'sleep_ms_before_run'),
   number('timeoutMs', 'timeout_ms'),
   text('runInput', 'run_input'),
@@ -59,8 +59,8 @@ export function toSqlTime(moment: Date): number {
 }
 
 function checkedNumber(value: number, what: string): number {
-  if (Number.isNaN(value)) {
-    throw new DurableExecutionError(`A task execution cannot be stored: ${what} is not a number`, false)
+  if (!Number.isFinite(value)) {
+    throw new DurableExecutionError(`A task execution cannot be stored: ${what} is no finite number`, false)
   }
   return value
 }
@@ -112,6 +112,21 @@ function json(name: keyof ExecutionRow, column: string): SqlField {
     name,
     column,
     (value) => JSON.stringify(value),
+    (kept) => JSON.parse(kept as string) as unknown,
+  )
+}
+
+function retryOptions(name: 'retryOptions', column: string): SqlField {
+  return single(
+    name,
+    column,
+    (value) => {
+      // JSON has no Infinity and no NaN, and would keep a null instead.
+      for (const option of Object.values(value as DurableTaskRetryOptions)) {
+        checkedNumber(option ?? 0, name)
+      }
+      return JSON.stringify(value)
+    },
     (kept) => JSON.parse(kept as string) as unknown,
   )
 }

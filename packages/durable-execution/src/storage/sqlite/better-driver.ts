@@ -18,8 +18,8 @@ export type BetterSqlite3Database = {
 
 type BetterSqlite3Statement = {
   readonly reader: boolean
-  run: (...values: Array<unknown>) => { changes: number }
-  all: (...values: Array<unknown>) => Array<unknown>
+  run: (values: ReadonlyArray<SqlValue>) => { changes: number }
+  all: (values: ReadonlyArray<SqlValue>) => Array<unknown>
   raw: (isEnabled: boolean) => unknown
   safeIntegers: (isEnabled: boolean) => unknown
 }

@@ -16,11 +16,14 @@ export async function connect(options: CheckedOptions): Promise<SqliteDriver> {
   try {
     if (options.isOwn) {
       driver.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`)
-      driver.exec(`pragma cache_size = -${CACHE_KIB}; pragma temp_store = memory`)
-      driver.exec(`pragma journal_size_limit = ${WAL_BYTES}`)
     }
+    // Any setting may read the file, which is locked while another process puts it into WAL mode.
     await retryWhileBusy(driver, () => {
       assertNoForeignTransaction(driver)
+      if (options.isOwn) {
+        driver.exec(`pragma cache_size = -${CACHE_KIB}; pragma temp_store = memory`)
+        driver.exec(`pragma journal_size_limit = ${WAL_BYTES}`)
+      }
       setDurability(driver, options.synchronous)
     })
   } catch (error) {

@@ -10,32 +10,30 @@ import { type SqliteDriver } from './driver.ts'
 import { CHILDREN_TABLE, EXECUTIONS_TABLE } from './schema.ts'
 import { TABLE_FIELDS } from './statements.ts'
 
-// Measured on 2 cores, batches of 250 rows: 1 row a statement 0.6 times as fast, 50 rows no faster.
+// Measured in batches of 250 rows on 2 cores: 7.9 µs a row one by one, 5.1 by tens or twenties, 4.9 by fifties.
 const ROWS_PER_STATEMENT = 20
 
-/** Inserts the rows, all or, where an id exists already, none. */
+/** Inserts the rows: all, or none where an id exists already or a value cannot be stored. */
 export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): void {
-  // What cannot be stored is refused before anything is written.
   const fields = fieldsPresent(rows, TABLE_FIELDS)
-  const chunks = chunked(rows).map((chunk) => ({ count: chunk.length, values: valuesOf(chunk, fields) }))
-  const lists = rows.flatMap(({ executionId, childrenTasks }) =>
-    childrenTasks === undefined ? [] : [{ executionId, children: JSON.stringify(childrenTasks) }],
-  )
   const [newest] = driver.prepare(`select max(seq) from ${EXECUTIONS_TABLE}`).all([])
   try {
-    for (const { count, values } of chunks) {
-      driver.prepare(insertSql(fields, count)).run(values)
+    for (const chunk of chunksOf(rows)) {
+      driver.prepare(insertSql(fields, chunk.length)).run(valuesOf(chunk, fields))
     }
   } catch (error) {
-    if (!driver.isUniqueError(error)) {
+    const isTaken = driver.isUniqueError(error)
+    if (!isTaken && !(error instanceof DurableExecutionError)) {
       throw error
     }
     // Other statements of the call may have gone through; the transaction may go on without this call.
     driver.prepare(`delete from ${EXECUTIONS_TABLE} where seq > ?`).run([newest?.[0] ?? 0])
-    throw new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
+    throw isTaken ? new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false) : error
   }
-  for (const { executionId, children } of lists) {
-    writeChildren(driver, executionId, children)
+  for (const { executionId, childrenTasks } of rows) {
+    if (childrenTasks !== undefined) {
+      writeChildren(driver, executionId, JSON.stringify(childrenTasks))
+    }
   }
 }
 
@@ -49,14 +47,15 @@ export function writeChildren(driver: SqliteDriver, executionId: string, childre
     .run([children, toSqlText(executionId)])
 }
 
-function chunked(rows: ReadonlyArray<ExecutionRow>): Array<ReadonlyArray<ExecutionRow>> {
-  const chunks: Array<ReadonlyArray<ExecutionRow>> = []
+function* chunksOf(rows: ReadonlyArray<ExecutionRow>): Generator<ReadonlyArray<ExecutionRow>> {
   let at = 0
   for (; at + ROWS_PER_STATEMENT <= rows.length; at += ROWS_PER_STATEMENT) {
-    chunks.push(rows.slice(at, at + ROWS_PER_STATEMENT))
+    yield rows.slice(at, at + ROWS_PER_STATEMENT)
   }
   // The rest goes row by row: two texts for each set of fields, whatever the number of rows.
-  return [...chunks, ...rows.slice(at).map((row) => [row])]
+  for (; at < rows.length; at += 1) {
+    yield rows.slice(at, at + 1)
+  }
 }
 
 function valuesOf(rows: ReadonlyArray<ExecutionRow>, fields: ReadonlyArray<SqlField>): Array<SqlValue> {

@@ -16,7 +16,7 @@ import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
 import { columnsOf, idsOf, sqliteDialect, tableBy, toSqlLimit } from './statements.ts'
 import { claimRows, renewRows, updateRows, updateRowsGuarded } from './update.ts'
 
-/** What a transaction of this storage has: all but nothing of the contract. */
+/** What a transaction of this storage has: the whole contract. */
 export type SqliteOperations = Required<DurableStorageTx>
 
 /** The operations that only read, each by one statement. */

@@ -30,7 +30,11 @@ export type SqliteStorageOptions = SqliteStorageSource & {
  */
 export type SqliteStorageSource =
   | {
-      /** A file, made if it is not there, whose folder exists; or `:memory:`. Opened with `node:sqlite`. */
+      /**
+       * A file, made if it is not there, whose folder exists; or `:memory:`. Opened with `node:sqlite`: a
+       * program that has the same file open with better-sqlite3 passes that handle as `database` instead,
+       * since two copies of SQLite in one process do not see each other's locks.
+       */
       path: string
       database?: undefined
     }

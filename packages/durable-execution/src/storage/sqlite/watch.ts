@@ -4,7 +4,7 @@ import { systemClock, type Timer } from '../../base/clock.ts'
 import { type DurableStorageChangeHint } from '../contract.ts'
 
 /** Called when something may have changed. */
-export type ChangeListener = (hint: DurableStorageChangeHint) => void
+type ChangeListener = (hint: DurableStorageChangeHint) => void
 
 /** Listeners, and the one timer that serves them all. */
 export type ChangeWatch = {
@@ -14,7 +14,7 @@ export type ChangeWatch = {
   stop: () => void
 }
 
-// A look costs LOOK_COST, so this is LOOK_SHARE of one core.
+// A look costs 4.3 µs on a file (20,000 runs of the prepared pragma): 0.02 % of a core at this pace.
 const LOOK_EVERY_MS = 20
 
 /**

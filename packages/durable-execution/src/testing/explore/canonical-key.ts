@@ -36,16 +36,19 @@ export class CanonicalKeys {
 
   #textOf({ runs, found }: ExecutorState): string {
     const held = runs.map(({ executionId, lease, sent }) =>
-      [executionId, lease.startedAt.getTime() - NOW, lease.leaseId, sent === undefined ? '' : textOfEvent(sent)].join(
-        ' ',
-      ),
+      [
+        executionId,
+        lease.startedAt.getTime() - NOW,
+        lease.leaseId,
+        sent === undefined ? '' : textOfEvent(sent),
+      ].join(' '),
     )
     held.sort()
     if (found === null) {
       return `run ${held.join(';')}`
     }
     const rows = [...(found.rows?.values() ?? [])].map((row) => this.#number(row, textOfRow))
-    return `run ${held.join(';')} found ${found.kind} ${found.executionId} ${found.belowIds?.join(' ') ?? ''} ${rows.join(' ')}`
+    return `run ${held.join(';')} found ${found.kind} ${found.executionId} ${found.ids?.join(' ') ?? ''} ${rows.join(' ')}`
   }
 
   #number<T extends object>(thing: T, textOf: (thing: T) => string): number {
@@ -79,7 +82,10 @@ function textOfRow(row: ExecutionRow): string {
     row.output,
     row.childrenTasksCompletedCount,
     row.childrenTasks?.map((child) => child.executionId).join(' '),
-    row.childrenTasksErrors?.map((child) => child.executionId).sort().join(' '),
+    row.childrenTasksErrors
+      ?.map((child) => child.executionId)
+      .sort()
+      .join(' '),
     row.finalizeTask?.executionId,
     row.finalizeTaskError?.message,
     row.error?.message,

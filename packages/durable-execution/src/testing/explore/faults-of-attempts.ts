@@ -50,14 +50,25 @@ export const ATTEMPT_FAULTS: ReadonlyArray<PlantedFault> = [
   {
     name: 'outcome without a lease',
     what: 'writes an outcome to whatever runs, without naming the lease it ran under',
-    breaks: { decide: withEvents((event, row) => (event.kind === 'renewed' ? event : underLeaseOf(event, row))) },
+    breaks: {
+      decide: withEvents((event, row) => (event.kind === 'renewed' ? event : underLeaseOf(event, row))),
+    },
     scenario: 'one task',
     caughtBy: ['S4'],
   },
   {
+    name: 'outcome without a guard',
+    what: 'decides an outcome over the row as it was claimed, and writes it whatever the row is now',
+    breaks: { isGuardingWrites: false },
+    scenario: 'closing of the last child',
+    caughtBy: ['S2', 'S4'],
+  },
+  {
     name: 'a zombie renews',
     what: "renews by the row's id, so that a run that was given up renews its successor's lease",
-    breaks: { decide: withEvents((event, row) => (event.kind === 'renewed' ? underLeaseOf(event, row) : event)) },
+    breaks: {
+      decide: withEvents((event, row) => (event.kind === 'renewed' ? underLeaseOf(event, row) : event)),
+    },
     scenario: 'one task',
     caughtBy: ['S4'],
   },

@@ -13,7 +13,7 @@ const CLOSING: ReadonlySet<FindKind> = new Set(['close', 'close_top'])
 export const TREE_FAULTS: ReadonlyArray<PlantedFault> = [
   {
     name: 'children without their parent',
-    what: "inserts the children though the update of their parent matched nothing: the run had lost its lease",
+    what: 'inserts the children though the update of their parent matched nothing: the run had lost its lease',
     breaks: { decide: afterwards(insertChildrenAnyway) },
     scenario: 'stalls and lost replies',
     caughtBy: ['S8'],
@@ -64,7 +64,10 @@ export const TREE_FAULTS: ReadonlyArray<PlantedFault> = [
     name: 'the parent is not told',
     what: 'a closer that does not know the task of the parent closes the child all the same',
     breaks: {
-      decide: withFamily((family, rules) => ({ ...family, missingParentIds: parentsNotKnown(family.rows, rules) })),
+      decide: withFamily((family, rules) => ({
+        ...family,
+        missingParentIds: parentsNotKnown(family.rows, rules),
+      })),
     },
     scenario: 'a parent that one executor does not know',
     caughtBy: ['S9', 'S12'],
@@ -155,11 +158,18 @@ export const TREE_FAULTS: ReadonlyArray<PlantedFault> = [
   },
 ]
 
-function insertChildrenAnyway(...[decision, family, events]: Parameters<Parameters<typeof afterwards>[0]>): void {
+function insertChildrenAnyway(
+  ...[decision, family, events]: Parameters<Parameters<typeof afterwards>[0]>
+): void {
   for (const [index, event] of events.entries()) {
     const parent = family.rows.get(event.executionId)
     const result = decision.results[index]
-    if (event.kind === 'fanned_out' && parent !== undefined && result !== 'accepted' && result !== 'repeated') {
+    if (
+      event.kind === 'fanned_out' &&
+      parent !== undefined &&
+      result !== 'accepted' &&
+      result !== 'repeated'
+    ) {
       decision.inserts.push(...childRows(parent, event.children, NOW))
     }
   }
@@ -169,7 +179,9 @@ function parentsNotKnown(
   rows: ReadonlyMap<string, LeanRow>,
   rules: Parameters<Engine['decide']>[2],
 ): ReadonlySet<string> {
-  const parents = [...rows.values()].flatMap(({ parentTask }) => (parentTask === undefined ? [] : [parentTask]))
+  const parents = [...rows.values()].flatMap(({ parentTask }) =>
+    parentTask === undefined ? [] : [parentTask],
+  )
   const notKnown = parents.filter((parent) => rules.planOf(parent.taskId) === undefined)
   return new Set(notKnown.map((parent) => parent.executionId))
 }
@@ -204,8 +216,8 @@ function leaveWaiting(...[decision, family]: Parameters<Parameters<typeof afterw
       family.rows.get(executionId)?.status === 'waiting_for_children_tasks' &&
       update.status === 'waiting_for_finalize_task'
     if (isLeavingWait) {
-      const { status, finalizeTask, ...rest } = update
-      decision.updates.set(executionId, rest)
+      const { childrenTasksCompletedCount = 0, updatedAt } = update
+      decision.updates.set(executionId, { childrenTasksCompletedCount, updatedAt })
       decision.inserts.length = 0
     }
   }

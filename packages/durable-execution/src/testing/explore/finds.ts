@@ -10,14 +10,19 @@ import { type Found, hasLapsed, HOLDS_UNTIL, NOW, withExecutor } from './world.t
 
 /** The first steps an executor can take: each finds one candidate. */
 export function findsOf(actor: Actor): Array<Step> {
-  const steps: Array<Step> = []
+  const candidates: Array<Found> = []
   for (const row of actor.world.rows.values()) {
     const found = findAt(actor, row)
     if (found !== undefined) {
-      steps.push(stepTo(actor, found))
+      candidates.push(found)
     }
   }
-  return steps
+  const closable = candidates.filter((found) => found.kind === 'close').map((found) => found.executionId)
+  const [first] = closable
+  if (first !== undefined && closable.length > 1 && actor.carrier.scenario.isSweepingTogether === true) {
+    candidates.push({ kind: 'close', executionId: first, ids: closable })
+  }
+  return candidates.map((found) => stepTo(actor, found))
 }
 
 function findAt(actor: Actor, row: ExecutionRow): Found | undefined {
@@ -45,7 +50,7 @@ function findBelow(actor: Actor, row: ExecutionRow): Found | undefined {
   const below = [...actor.world.rows.values()].filter((other) => engine.isBelow(other, row.executionId))
   const belowIds = below.filter((other) => !isFinishedStatus(other.status)).map((other) => other.executionId)
   if (belowIds.length > 0 && engine.isClosingAfterBelow) {
-    return { kind: 'cascade', executionId: row.executionId, belowIds }
+    return { kind: 'cascade', executionId: row.executionId, ids: belowIds }
   }
   const isReadyToClose = below.every((other) => other.isClosed) || !engine.isClosingAfterBelow
   return isReadyToClose && isParentTellable(actor, row)
@@ -74,7 +79,8 @@ function stepTo({ world, index, executor, carrier }: Actor, found: Found): Step 
     const lease = { startedAt: new Date(NOW), leaseId: leaseIdFor(world, executionId) }
     next = { ...next, history: recordStart(next.history, executionId, lease) }
   }
-  const describe = (): string => `${executor.name}: look for something to ${found.kind}, find ${found.executionId}`
+  const describe = (): string =>
+    `${executor.name}: look for something to ${found.kind}, find ${found.executionId}`
   return { next, accepted: [], isMisfortune: false, describe }
 }
 
@@ -82,29 +88,46 @@ function stepTo({ world, index, executor, carrier }: Actor, found: Found): Step 
 export function secondStep({ world, executor, carrier }: Actor, found: Found): Committed {
   const { executionId } = found
   const row = world.rows.get(executionId)
-  const parentIds = row?.parentTask === undefined ? [] : [row.parentTask.executionId]
+  const ids = found.ids ?? [executionId]
   const commit = (lockedIds: ReadonlyArray<string>, events: ReadonlyArray<OutsideEvent>): Committed =>
     transact(carrier, world.rows, lockedIds, events, found)
   switch (found.kind) {
     case 'claim': {
       const leaseId = leaseIdFor(world, executionId)
       const executorId = executor.name
-      return commit([executionId], [{ kind: 'claimed', executionId, leaseId, executorId, expiresAt: HOLDS_UNTIL }])
+      return commit(
+        [executionId],
+        [{ kind: 'claimed', executionId, leaseId, executorId, expiresAt: HOLDS_UNTIL }],
+      )
     }
-    case 'recover':
-      return commit([executionId], [{ kind: 'lost', executionId, maxLosses: carrier.scenario.maxLosses }])
+    case 'recover': {
+      // One that does not know the task puts it back, and leaves giving up to those who do.
+      const isKnown = row !== undefined && carrier.knownTaskIds.includes(row.taskId)
+      const maxLosses = isKnown ? carrier.scenario.maxLosses : Infinity
+      return commit([executionId], [{ kind: 'lost', executionId, maxLosses }])
+    }
     case 'close':
     case 'close_top':
-      return commit([executionId, ...parentIds], [{ kind: 'closed', executionId, isBelowClosed: true }])
+      return commit(
+        [...new Set([...ids, ...parentIdsOf(world, ids)])],
+        ids.map((id) => ({ kind: 'closed', executionId: id, isBelowClosed: true })),
+      )
     case 'cascade':
-      return commit(found.belowIds ?? [], cascadeEvents(row, found.belowIds ?? []))
+      return commit(ids, cascadeEvents(row, ids))
     case 'reject':
       return rejected(world.rows, row)
   }
 }
 
+function parentIdsOf(world: Actor['world'], ids: ReadonlyArray<string>): Array<string> {
+  return ids.flatMap((id) => world.rows.get(id)?.parentTask?.executionId ?? [])
+}
+
 /** The parent's end is final, so that it is read without being locked. */
-function cascadeEvents(parent: ExecutionRow | undefined, belowIds: ReadonlyArray<string>): Array<OutsideEvent> {
+function cascadeEvents(
+  parent: ExecutionRow | undefined,
+  belowIds: ReadonlyArray<string>,
+): Array<OutsideEvent> {
   if (parent === undefined) {
     return []
   }

@@ -15,7 +15,7 @@ export type Kinds = Map<string, number>
 type Rows = ReadonlyMap<string, ExecutionRow>
 
 /** Names a kind. */
-export function kindOf(from: Status, event: EventKind, to: Status): string {
+function kindOf(from: Status, event: EventKind, to: Status): string {
   return `${from} ${event} ${to}`
 }
 
@@ -43,7 +43,9 @@ export function recordKinds(
       count(kinds, before.get(executionId)?.status, kind, after.get(executionId)?.status)
     }
   }
-  const closed = [...after.values()].filter((row) => row.isClosed && before.get(row.executionId)?.isClosed === false)
+  const closed = [...after.values()].filter(
+    (row) => row.isClosed && before.get(row.executionId)?.isClosed === false,
+  )
   for (const row of closed) {
     count(kinds, row.status, 'closed', row.status)
     const parentId = row.parentTask?.executionId

@@ -37,7 +37,7 @@ ${table(['fault', 'what it does', 'small world', 'caught by', 'steps'], rows)}
 }
 
 /** A table of Markdown, its columns aligned. */
-export function table(heads: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string {
+function table(heads: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string {
   const widths = heads.map((head, column) =>
     Math.max(3, head.length, ...rows.map((row) => row[column]?.length ?? 0)),
   )

@@ -50,8 +50,14 @@ export type Scenario = {
   maxOpenFinds: number
   /** Whether a settling transaction locks the parents too, or leaves all closing to others. */
   isSettlingWithParents: boolean
+  /** Whether a run that concerns no other row is settled over the row as it was claimed, guarded by its lease. */
+  isSettlingFromClaims?: boolean
+  /** Whether a sweep may also close in one transaction all that it finds. */
+  isSweepingTogether?: boolean
   /** Whether the storage keeps only the fields that the contract demands. */
   isKeepingFewFields?: boolean
+  /** Whether rows are locked without their texts and lists, so that the rules have to ask for them. */
+  isLockingLean?: boolean
 }
 
 /** What an executor knows of a parent's task; undefined of a plain task. */

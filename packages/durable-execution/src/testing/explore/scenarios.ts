@@ -100,6 +100,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
     },
     rootTaskId: 'parent',
     executors: both('parent', 'child', 'last'),
+    isSweepingTogether: true,
     isSettlingWithParents: false,
     maxOpenFinds: 2,
     misfortunes: { crashes: 1, cancels: 1 },
@@ -107,7 +108,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   {
     ...usual,
     name: 'closing of the last child',
-    about: 'one child, closed by two that found it at once',
+    about: 'one child, settled over the row as it was claimed, and closed by two that found it at once',
     tasks: {
       parent: { outcomes: [fansOut('child')], finalizeTaskId: 'last' },
       child: good,
@@ -117,6 +118,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
     executors: both('parent', 'child', 'last'),
     isSettlingWithParents: false,
     maxOpenFinds: 2,
+    isSettlingFromClaims: true,
     misfortunes: { crashes: 1, stalls: 1, lostReplies: 1 },
   },
   {
@@ -134,6 +136,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
       ['parent', 'child', 'retried', 'last'],
       ['child', 'retried'],
     ],
+    isSettlingFromClaims: true,
     misfortunes: { stalls: 1, cancels: 1 },
   },
   {
@@ -152,7 +155,8 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   {
     ...usual,
     name: 'a finalize task with children',
-    about: 'the finalize task is a parent itself, the children have no children, and any may be cancelled',
+    about:
+      'the finalize task is a parent itself, the first parent may have no children, and rows are locked lean',
     tasks: {
       parent: { outcomes: [fansOut('child'), fansOut()], finalizeTaskId: 'last' },
       child: good,
@@ -161,12 +165,13 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
     },
     rootTaskId: 'parent',
     executors: both('parent', 'child', 'last', 'very_last'),
+    isLockingLean: true,
     misfortunes: { stalls: 1, cancels: 2 },
   },
   {
     ...usual,
     name: 'children that do not exist',
-    about: 'parents that return no children, and whose outputs may not be put together',
+    about: 'parents that return no children, outputs that cannot be put together, and rows locked lean',
     tasks: {
       top: { outcomes: [fansOut('none', 'broken', 'broken_alone'), fansOut('broken')] },
       none: { outcomes: [fansOut()] },
@@ -176,6 +181,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
     },
     rootTaskId: 'top',
     executors: both('top', 'none', 'broken', 'broken_alone', 'child'),
+    isLockingLean: true,
     misfortunes: { cancels: 1 },
   },
   {
@@ -198,7 +204,9 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
 export function scenarioNamed(name: string): Scenario {
   const scenario = SCENARIOS.find((each) => each.name === name)
   if (scenario === undefined) {
-    throw new Error(`There is no scenario ${name}. There are: ${SCENARIOS.map((each) => each.name).join(', ')}`)
+    throw new Error(
+      `There is no scenario ${name}. There are: ${SCENARIOS.map((each) => each.name).join(', ')}`,
+    )
   }
   return scenario
 }

@@ -2,6 +2,7 @@
 
 import { type NewChild, type OutsideEvent } from '../../machine/event.ts'
 import { holdsLease } from '../../machine/attempt.ts'
+import { type Carrier, type Committed, transact, transactGuarded } from './engine.ts'
 import { type Outcome, type Scenario, templateOf } from './scenario.ts'
 import { type Actor } from './steps.ts'
 import { NOW, type Run } from './world.ts'
@@ -45,6 +46,26 @@ function settleOf(
   const lockedIds = [...new Set([...runs.map((run) => run.executionId), ...parentIds])]
   const what = events.map((event) => `${event.executionId} ${event.kind}`).join(', ')
   return { runs, events, lockedIds, what }
+}
+
+/**
+ * Writes a settle. One that concerns no other row may be decided over the rows as they were claimed:
+ * under a lease they are exact, and the write is guarded by the lease. All others lock and read.
+ */
+export function commitSettle(carrier: Carrier, rows: Committed['rows'], settle: Settle): Committed {
+  const isAlone = settle.lockedIds.length === settle.runs.length
+  if (carrier.scenario.isSettlingFromClaims !== true || !isAlone || settle.runs.some((run) => run.sent)) {
+    return transact(carrier, rows, settle.lockedIds, settle.events)
+  }
+  const claimed = new Map(settle.runs.map((run) => [run.executionId, run.claimed]))
+  return transactGuarded(carrier, rows, claimed, settle.events, (executionId) => {
+    if (!carrier.engine.isGuardingWrites) {
+      return true
+    }
+    const row = rows.get(executionId)
+    const run = settle.runs.find((each) => each.executionId === executionId)
+    return row !== undefined && run !== undefined && holdsLease(row, run.lease)
+  })
 }
 
 /** What a run may report: one of its task's outcomes, or again what it sent already. */

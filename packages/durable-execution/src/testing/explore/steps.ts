@@ -6,7 +6,7 @@ import { recordStart, recordStep } from '../../machine/history.ts'
 import { type Carrier, type Committed, type Engine, transact } from './engine.ts'
 import { findsOf, secondStep } from './finds.ts'
 import { type Scenario } from './scenario.ts'
-import { settlesOf } from './settles.ts'
+import { commitSettle, settlesOf } from './settles.ts'
 import {
   type ExecutorState,
   hasLapsed,
@@ -52,17 +52,19 @@ export function stepsFrom(world: World, scenario: Scenario, engine: Engine): Arr
 }
 
 /** The world after a transaction, with what was counted of it. */
-export function afterCommit(world: World, { rows, accepted }: Committed): World {
+function afterCommit(world: World, { rows, accepted }: Committed): World {
   return { ...world, rows, history: recordStep(world.history, rows, accepted) }
 }
 
 /** The run that an accepted claim entitles to. */
-export function runOf(committed: Committed): Run | undefined {
+function runOf(committed: Committed): Run | undefined {
   const claim = committed.accepted.find((event) => event.kind === 'claimed')
-  const startedAt = claim === undefined ? undefined : committed.rows.get(claim.executionId)?.startedAt
-  return claim === undefined || startedAt === undefined
-    ? undefined
-    : { executionId: claim.executionId, lease: { startedAt, leaseId: claim.leaseId } }
+  const claimed = claim === undefined ? undefined : committed.rows.get(claim.executionId)
+  if (claim === undefined || claimed?.startedAt === undefined) {
+    return undefined
+  }
+  const lease = { startedAt: claimed.startedAt, leaseId: claim.leaseId }
+  return { executionId: claim.executionId, lease, claimed }
 }
 
 function addFinds(actor: Actor, steps: Array<Step>): void {
@@ -102,7 +104,7 @@ function addFinds(actor: Actor, steps: Array<Step>): void {
 function addSettles(actor: Actor, steps: Array<Step>): void {
   const { world, index, executor, carrier } = actor
   for (const settle of settlesOf(actor)) {
-    const committed = transact(carrier, world.rows, settle.lockedIds, settle.events)
+    const committed = commitSettle(carrier, world.rows, settle)
     const { accepted } = committed
     const after = afterCommit(world, committed)
     const runs = executor.runs.filter((run) => !settle.runs.includes(run))
@@ -228,7 +230,8 @@ function addPassingTime(world: World, steps: Array<Step>): void {
           next: isAlive ? spend(next, 'stalls') : next,
           accepted: NOTHING,
           isMisfortune: isAlive,
-          describe: () => `time passes: the lease of ${executionId} lapses${isAlive ? ', its executor stalls' : ''}`,
+          describe: () =>
+            `time passes: the lease of ${executionId} lapses${isAlive ? ', its executor stalls' : ''}`,
         })
       }
     }

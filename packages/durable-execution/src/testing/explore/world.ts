@@ -26,8 +26,8 @@ export type FindKind = 'claim' | 'recover' | 'close' | 'cascade' | 'close_top' |
 export type Found = {
   kind: FindKind
   executionId: string
-  /** The rows below that are to be cancelled; only of a cascade. */
-  belowIds?: ReadonlyArray<string>
+  /** All the rows it is about, if it is not only that one: below it, of a cascade; closed together, of a sweep. */
+  ids?: ReadonlyArray<string>
   /** The rows as they were found; kept only where a planted fault decides from them. */
   rows?: ReadonlyMap<string, ExecutionRow>
 }
@@ -36,6 +36,8 @@ export type Found = {
 export type Run = {
   executionId: string
   lease: Lease
+  /** The row as the claim left it. */
+  claimed: ExecutionRow
   /** How it ended, if that was sent already and the reply was lost. */
   sent?: ExecutionEvent
 }

@@ -28,9 +28,7 @@ export function withEvents(bend: (event: OutsideEvent, row: LeanRow) => OutsideE
 }
 
 /** The rules, with the rows changed before they see them. */
-export function withRows(
-  bend: (row: LeanRow, events: ReadonlyArray<OutsideEvent>) => LeanRow,
-): Decide {
+export function withRows(bend: (row: LeanRow, events: ReadonlyArray<OutsideEvent>) => LeanRow): Decide {
   return (family, events, rules) => {
     const rows = new Map([...family.rows].map(([id, row]) => [id, bend(row, events)]))
     return decide({ ...family, rows }, events, rules)
@@ -63,12 +61,7 @@ export function withUpdates(
 
 /** The rules, with the whole decision changed in place. */
 export function afterwards(
-  bend: (
-    decision: Decision,
-    family: Family,
-    events: ReadonlyArray<OutsideEvent>,
-    rules: Rules,
-  ) => void,
+  bend: (decision: Decision, family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules) => void,
 ): Decide {
   return (family, events, rules) => {
     const decision = decide(family, events, rules)

@@ -10,6 +10,7 @@ import { type DurableTaskFinishedExecution } from '../../../client/view.ts'
 import { DurableExecutor } from '../../../executor/executor.ts'
 import { type DurableExecutorOptions } from '../../../executor/options.ts'
 import { ALL_STATUSES, type ExecutionRow } from '../../../machine/execution.ts'
+import { checkWorld } from '../../../machine/invariants.ts'
 import { type DurableStorage } from '../../../storage/contract.ts'
 import { createTestClock, type TestClock } from '../../clock.ts'
 import { withDoors } from '../../with-doors.ts'
@@ -40,10 +41,11 @@ export type NewExecutorOptions = DurableExecutorOptions & {
 
 const STEP_MS = 50
 
-/** Runs a case in a new world, and checks that it leaves nothing behind. */
+/** Runs a case in a new world; checks that it leaves nothing behind, and that its rows keep every invariant. */
 export async function runInWorld(
   open: () => Promise<DurableStorage>,
   run: (world: EngineWorld) => Promise<void>,
+  { isChecked = true }: { isChecked?: boolean } = {},
 ): Promise<void> {
   const clock = createTestClock()
   const storage = await open()
@@ -108,6 +110,9 @@ export async function runInWorld(
   // A dead process takes its timers with it; here they stay.
   if (!hasDead) {
     assert.equal(clock.pendingTimers(), 0, 'an executor that has shut down leaves no timer behind')
+  }
+  if (isChecked) {
+    assert.deepEqual(checkWorld(await rows()), [], 'the rows keep every invariant')
   }
 }
 

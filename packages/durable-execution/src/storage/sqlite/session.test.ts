@@ -1,0 +1,162 @@
+/** Transactions are kept whole or not at all, whatever happens in them. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import Better from 'better-sqlite3'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
+import { type DurableStorageTx } from '../contract.ts'
+import { createSqliteStorage, type SqliteStorage } from './index.ts'
+
+const ONE_CALL = { oneCall: true }
+
+const row = (executionId: string, runInput: string = ''): ExecutionRow =>
+  createDurableTaskExecutionStorageObject({
+    now: new Date(0),
+    taskId: 'task',
+    executionId,
+    retryOptions: { maxAttempts: 0 },
+    sleepMsBeforeRun: 0,
+    timeoutMs: 1_000,
+    runInput,
+  })
+
+const readIds = async (tx: DurableStorageTx): Promise<Array<string>> =>
+  await tx.getTaskExecutionIds({ type: 'by_statuses', statuses: ['ready'] })
+
+describe.each(['node:sqlite', 'better-sqlite3'])('with %s', (library) => {
+  const open = (): { storage: SqliteStorage; database: DatabaseSync | Better.Database } => {
+    const folder = mkdtempSync(join(tmpdir(), 'durable-execution-'))
+    const path = join(folder, 'tasks.db')
+    const database = library === 'node:sqlite' ? new DatabaseSync(path) : new Better(path)
+    onTestFinished(() => {
+      database.close()
+      rmSync(folder, { recursive: true })
+    })
+    return { storage: createSqliteStorage({ database }), database }
+  }
+
+  test('a function that throws leaves nothing, and its own error is passed on', async () => {
+    const { storage } = open()
+    const reason = new Error('no')
+    const failing = storage.withTransaction(async (tx) => {
+      await tx.insertTaskExecutions([row('a')])
+      throw reason
+    })
+    await expect(failing).rejects.toBe(reason)
+    expect(await storage.withTransaction(readIds)).toEqual([])
+  })
+
+  test('a function that throws at once rejects, and the next transaction goes on', async () => {
+    const { storage } = open()
+    const failing = storage.withTransaction(() => {
+      throw new Error('at once')
+    }, ONE_CALL)
+    await expect(failing).rejects.toThrow('at once')
+    expect(await storage.withTransaction(readIds, ONE_CALL)).toEqual([])
+  })
+
+  test('transactions of one storage run one after another', async () => {
+    const { storage } = open()
+    const seen = await Promise.all(
+      ['a', 'b', 'c'].map(
+        async (id) =>
+          await storage.withTransaction(async (tx) => {
+            await tx.insertTaskExecutions([row(id)])
+            await Promise.resolve()
+            return await readIds(tx)
+          }),
+      ),
+    )
+    expect(seen).toEqual([['a'], ['a', 'b'], ['a', 'b', 'c']])
+  })
+
+  test('a transaction that has ended cannot be used', async () => {
+    const { storage } = open()
+    const tx = await storage.withTransaction(async (tx) => tx)
+    expect(() => tx.insertTaskExecutions([row('a')])).toThrow('The transaction has ended')
+  })
+
+  test('a transaction that failed cannot be used either', async () => {
+    const { storage } = open()
+    let kept: DurableStorageTx | undefined
+    const failing = storage.withTransaction(async (tx) => {
+      kept = tx
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(() => kept?.insertTaskExecutions([row('a')])).toThrow('The transaction has ended')
+  })
+
+  test('one call is kept', async () => {
+    const { storage } = open()
+    await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row('a')]), ONE_CALL)
+    expect(await storage.withTransaction(readIds, ONE_CALL)).toEqual(['a'])
+  })
+
+  test('one call that nobody awaited is kept', async () => {
+    const { storage } = open()
+    await storage.withTransaction(async (tx) => {
+      void tx.insertTaskExecutions([row('a')])
+    }, ONE_CALL)
+    expect(await storage.withTransaction(readIds)).toEqual(['a'])
+  })
+
+  test('one call is undone where the function throws after it', async () => {
+    const { storage } = open()
+    const failing = storage.withTransaction(async (tx) => {
+      await tx.insertTaskExecutions([row('a')])
+      throw new Error('no')
+    }, ONE_CALL)
+    await expect(failing).rejects.toThrow('no')
+    expect(await storage.withTransaction(readIds)).toEqual([])
+  })
+
+  test('a second call where one was announced is refused', async () => {
+    const { storage } = open()
+    const failing = storage.withTransaction(async (tx) => [await readIds(tx), await readIds(tx)], ONE_CALL)
+    await expect(failing).rejects.toThrow('makes one call only')
+  })
+
+  test('a transaction that a full disk has ended rejects, even if its function went on', async () => {
+    const { storage, database } = open()
+    await storage.migrate()
+    database.exec('pragma max_page_count = 40')
+    const failing = storage.withTransaction(async (tx) => {
+      await tx.insertTaskExecutions([row('small')])
+      try {
+        await tx.insertTaskExecutions([row('large', 'x'.repeat(1_000_000))])
+      } catch {
+        // Goes on as if nothing had happened.
+      }
+    })
+    await expect(failing).rejects.toThrow('database or disk is full')
+    database.exec('pragma max_page_count = 4000')
+    expect(await storage.withTransaction(readIds)).toEqual([])
+  })
+
+  test('after an error of the driver no further call is made', async () => {
+    const { storage, database } = open()
+    await storage.migrate()
+    database.exec('pragma max_page_count = 40')
+    const failing = storage.withTransaction(async (tx) => {
+      expect(() => tx.insertTaskExecutions([row('large', 'x'.repeat(1_000_000))])).toThrow('full')
+      expect(() => tx.insertTaskExecutions([row('small')])).toThrow('full')
+    })
+    await expect(failing).rejects.toThrow('full')
+    expect(await storage.withTransaction(readIds)).toEqual([])
+  })
+
+  test('a transaction that somebody else has ended rejects', async () => {
+    const { storage, database } = open()
+    const failing = storage.withTransaction(async (tx) => {
+      await tx.insertTaskExecutions([row('a')])
+      database.exec('rollback')
+    })
+    await expect(failing).rejects.toThrow('The transaction was ended by somebody else')
+  })
+})

@@ -1,0 +1,2 @@
+/** Rules of parents. */
+export const RULES_B: Record<string, string> = {}

@@ -1,0 +1,30 @@
+/** Tasks, inputs, attempts, limits and sequences over every storage. */
+
+import { ATTEMPT_CASES } from '../../src/testing/conformance/engine/cases-attempts.ts'
+import { DEFINITION_CASES } from '../../src/testing/conformance/engine/cases-definitions.ts'
+import { DIFFERENCE_CASES } from '../../src/testing/conformance/engine/cases-differences.ts'
+import { INPUT_CASES } from '../../src/testing/conformance/engine/cases-inputs.ts'
+import { LIMIT_CASES } from '../../src/testing/conformance/engine/cases-limits.ts'
+import { OBSERVING_CASES } from '../../src/testing/conformance/engine/cases-observing.ts'
+import { SEQUENCE_CASES } from '../../src/testing/conformance/engine/cases-sequences.ts'
+import { TIMEOUT_CASES } from '../../src/testing/conformance/engine/cases-timeouts.ts'
+import { VIEW_CASES } from '../../src/testing/conformance/engine/cases-views.ts'
+import { RULES_A } from '../../src/testing/conformance/engine/rules-a.ts'
+import { runEngineCases } from './run-cases.ts'
+
+runEngineCases(
+  'tasks and attempts',
+  [
+    ...DEFINITION_CASES,
+    ...INPUT_CASES,
+    ...ATTEMPT_CASES,
+    ...TIMEOUT_CASES,
+    ...LIMIT_CASES,
+    ...SEQUENCE_CASES,
+    ...OBSERVING_CASES,
+    ...VIEW_CASES,
+    ...DIFFERENCE_CASES,
+  ],
+  RULES_A,
+  { 'difference.losses_counted': 'the count of losses is not among the fields it keeps' },
+)

@@ -1,0 +1,13 @@
+/** Leases, recovery, shutdown, outages, health: the cases of the engine suite over each storage. */
+
+import { RECOVERY_CASES } from '../../src/testing/conformance/engine/cases-recovery.ts'
+import { RULES_C } from '../../src/testing/conformance/engine/rules-c.ts'
+import { runEngineCases } from './run-cases.ts'
+
+runEngineCases('leases', [...RECOVERY_CASES], RULES_C, {
+  'recovery.losses': 'it does not count losses',
+  'recovery.backoff': 'it does not count losses',
+  'recovery.max_losses': 'it does not count losses',
+  'recovery.max_losses_option': 'it does not count losses',
+  'recovery.settle_resets': 'it does not count losses',
+})
