@@ -23,7 +23,7 @@ export function defineWork(executor: DurableExecutor, outside: Outside): Work {
     retryOptions: { maxAttempts: 3 },
     run: async (ctx, input: number) => {
       outside.note('start', ctx.executionId)
-      await outside.pause(input % 20)
+      await outside.pause(10 + (input % 20))
       if (input % 7 === 0 && ctx.attempt === 0) {
         throw new Error('the first attempt of every seventh fails')
       }

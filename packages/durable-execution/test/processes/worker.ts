@@ -10,7 +10,7 @@ import { defineWork } from './work.ts'
 const [path = '', ledger = ''] = process.argv.slice(2)
 const executor = new DurableExecutor(createSqliteStorage({ path }), {
   expireMs: 1_000,
-  maxConcurrentTaskExecutions: 20,
+  maxConcurrentTaskExecutions: 5,
   // Only a hint may wake it in time; the poll alone would take an hour.
   backgroundProcessIntraBatchSleepMs: 3_600_000,
   // A worker here is killed on purpose, again and again: that is no reason to give up its tasks.
