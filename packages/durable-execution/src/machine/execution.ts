@@ -256,10 +256,11 @@ export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate):
       next[key] = value
     }
   }
-  if (update.unsetError === true) {
+  // Only what is there is deleted: deleting makes an object slow for the rest of its life.
+  if (update.unsetError === true && 'error' in next) {
     delete next['error']
   }
-  if (update.unsetExpiresAt === true) {
+  if (update.unsetExpiresAt === true && 'expiresAt' in next) {
     delete next['expiresAt']
   }
   return next as R

@@ -81,5 +81,5 @@ function noOutput(facts: FanIn, index: number): DurableExecutionErrorStorageObje
 }
 
 function finalError(error: unknown): DurableExecutionErrorStorageObject {
-  return { ...toErrorStorageObject(toDurableExecutionError(error)), isRetryable: false }
+  return { ...toErrorStorageObject(toDurableExecutionError(error)), errorType: 'generic', isRetryable: false }
 }

@@ -62,13 +62,17 @@ const STORAGES: ReadonlyArray<StorageKind> = [
   },
 ]
 
+// The storage of texts reads all of its rows at each call, which takes a while where there are many.
+const LIMIT_MS = 90_000
+
 const newFolder = (): string => mkdtempSync(join(tmpdir(), 'durable-execution-engine-'))
 const removeFolder = (folder: string): void => rmSync(folder, { recursive: true })
 
 /**
  * Runs the cases over every storage, and checks that each rule has a case and each case a rule.
  *
- * @param needsOptionalFields - Rules that need more than the oldest fields of a row, each with the reason.
+ * @param needsOptionalFields - Rules that are left out over the storage with the oldest fields alone,
+ * each with the reason.
  */
 export function runEngineCases(
   title: string,
@@ -86,7 +90,7 @@ export function runEngineCases(
       for (const one of cases) {
         const reason = kind.isSeedFieldsOnly === true ? needsOptionalFields[one.rule] : undefined
         if (reason === undefined) {
-          test(`${one.rule}: ${one.name}`, async () => await runOverFreshStorage(one, kind))
+          test(`${one.rule}: ${one.name}`, async () => await runOverFreshStorage(one, kind), LIMIT_MS)
         } else {
           test.skip(`${one.rule}: ${one.name} (left out: ${reason})`, () => {})
         }

@@ -17,9 +17,9 @@ import {
   watchInvariants,
 } from './trees.ts'
 
-type Given = { input: string; output: string; childrenTasksOutputs: Array<{ output: unknown }> }
+type Given = { input: unknown; output: unknown; childrenTasksOutputs: Array<{ output: unknown }> }
 
-const outputsIn = (given: Given): Array<unknown> => given.childrenTasksOutputs.map((one) => one.output)
+const outputsIn = (given: Pick<Given, 'childrenTasksOutputs'>): Array<unknown> => given.childrenTasksOutputs.map((one) => one.output)
 
 /** A parent of two echoing children whose finalize task runs the given function. */
 function defineFinalized(
@@ -225,7 +225,7 @@ function defineNested(executor: DurableExecutor, last: () => unknown): DurableTa
         finalizeTask: {
           id: 'fourth',
           timeoutMs: 60_000,
-          run: (_ctx, given) => `${String(given.output)};${outputsIn(given as Given).join()}`,
+          run: (_ctx, given) => `${String(given.output)};${outputsIn(given).join()}`,
         },
       },
     },
