@@ -63,11 +63,11 @@ const statusCases: Array<EngineConformanceCase> = [
       finalizeTask: { id: 'finalize', timeoutMs: 60_000, run: (ctx) => gate.pass(ctx) },
     })
     await executor.start()
-    for (const [task, status] of [
-      [waiting, 'waiting_for_children_tasks'],
-      [finalizing, 'waiting_for_finalize_task'],
+    for (const { id, status } of [
+      { id: waiting.id, status: 'waiting_for_children_tasks' },
+      { id: finalizing.id, status: 'waiting_for_finalize_task' },
     ] as const) {
-      const handle = await executor.enqueueTask(task, undefined)
+      const handle = await executor.enqueueTask<undefined, unknown>({ id }, undefined)
       await untilStatus(world, handle, status)
       assert.equal(await world.until(handle.cancel()), true)
       assert.equal((await handle.getTaskExecution()).status, 'cancelled')

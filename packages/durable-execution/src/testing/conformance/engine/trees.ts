@@ -86,7 +86,7 @@ export function defineParentOf(
 /** A tree: `level_1` to `level_n`, each with so many children; those of the last level are given. */
 export function defineTree(
   executor: DurableExecutor,
-  { depth, width, bottom }: { depth: number; width: number; bottom: DurableTask<never, unknown> },
+  { depth, width, bottom }: { depth: number; width: number; bottom: { id: string } },
 ): DurableTask<unknown, unknown> {
   let below: DurableTask<unknown, unknown> = { id: bottom.id }
   for (let level = depth - 1; level >= 1; level -= 1) {
