@@ -10,6 +10,7 @@ import { LONG_DELAY_CASES } from '../../src/testing/conformance/engine/cases-lon
 import { OBSERVING_CASES } from '../../src/testing/conformance/engine/cases-observing.ts'
 import { RETRY_CASES } from '../../src/testing/conformance/engine/cases-retries.ts'
 import { SEQUENCE_CASES } from '../../src/testing/conformance/engine/cases-sequences.ts'
+import { TASK_ID_CASES } from '../../src/testing/conformance/engine/cases-task-ids.ts'
 import { TIMEOUT_CASES } from '../../src/testing/conformance/engine/cases-timeouts.ts'
 import { VIEW_CASES } from '../../src/testing/conformance/engine/cases-views.ts'
 import { RULES_A } from '../../src/testing/conformance/engine/rules-a.ts'
@@ -18,6 +19,7 @@ import { runEngineCases } from './run-cases.ts'
 runEngineCases(
   'tasks and attempts',
   [
+    ...TASK_ID_CASES,
     ...DEFINITION_CASES,
     ...INPUT_CASES,
     ...ATTEMPT_CASES,

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { applyUpdate, type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { applyUpdate } from '../../machine/update.ts'
 import { fullRow, rowOf } from '../../testing/conformance/rows.ts'
 import { changeRow, keepRow, keepUpdate, releaseFields, releaseLeanRow, releaseRow } from './kept-row.ts'
 import { ROW_FIELD_NAMES } from './row-fields.ts'

@@ -162,23 +162,20 @@ async function checkAll(world: EngineWorld, handles: Handles): Promise<void> {
   const family = rows.filter(
     ({ executionId, rootTask }) => ids.has(executionId) || ids.has(rootTask?.executionId ?? ''),
   )
-  assert.deepEqual(
-    family.map(({ taskId, status }) => `${taskId} ${status}`).toSorted(),
-    [
-      'broken failed',
-      'cancelled cancelled',
-      'doomed completed',
-      'failing children_tasks_failed',
-      'finalize completed',
-      'long completed',
-      'parent completed',
-      'quick completed',
-      'quick completed',
-      'quick completed',
-      'sibling cancelled',
-      'stubborn completed',
-    ],
-  )
+  assert.deepEqual(family.map(({ taskId, status }) => `${taskId} ${status}`).toSorted(), [
+    'broken failed',
+    'cancelled cancelled',
+    'doomed completed',
+    'failing children_tasks_failed',
+    'finalize completed',
+    'long completed',
+    'parent completed',
+    'quick completed',
+    'quick completed',
+    'quick completed',
+    'sibling cancelled',
+    'stubborn completed',
+  ])
 }
 
 async function untilClosed(world: EngineWorld): Promise<void> {

@@ -15,7 +15,11 @@ const AWAITED: ReadonlySet<TransactionKind> = new Set(['insert', 'cancel', 'read
 
 const FAULTY_KINDS = TRANSACTION_KINDS.filter((kind) => !BY_CHANCE.has(kind))
 
-async function liveThroughFault(world: EngineWorld, kind: TransactionKind, fault: StorageFault): Promise<void> {
+async function liveThroughFault(
+  world: EngineWorld,
+  kind: TransactionKind,
+  fault: StorageFault,
+): Promise<void> {
   const storage = createFaultyStorage(world.storage)
   let struck = 0
   storage.failAtCommitWhen((trace) => {
@@ -53,14 +57,18 @@ export const TRANSACTION_RULES: Record<string, string> = Object.fromEntries(
 export const TRANSACTION_CASES: Array<EngineConformanceCase> = [
   ...FAULTY_KINDS.map(faultCase),
 
-  engineCase('transaction.kinds', 'every engine transaction is of a kind that faults go through', async (world) => {
-    const storage = createFaultyStorage(world.storage)
-    await liveBusyDay(world, storage)
-    const kinds = new Set(storage.traces().map(kindOf))
-    const unknown = storage.traces().filter((trace) => kindOf(trace) === 'unknown')
-    assert.deepEqual(unknown, [], 'a transaction is of no known kind')
-    for (const kind of FAULTY_KINDS) {
-      assert.ok(kinds.has(kind), `no transaction was of the kind ${kind}`)
-    }
-  }),
+  engineCase(
+    'transaction.kinds',
+    'every engine transaction is of a kind that faults go through',
+    async (world) => {
+      const storage = createFaultyStorage(world.storage)
+      await liveBusyDay(world, storage)
+      const kinds = new Set(storage.traces().map(kindOf))
+      const unknown = storage.traces().filter((trace) => kindOf(trace) === 'unknown')
+      assert.deepEqual(unknown, [], 'a transaction is of no known kind')
+      for (const kind of FAULTY_KINDS) {
+        assert.ok(kinds.has(kind), `no transaction was of the kind ${kind}`)
+      }
+    },
+  ),
 ]

@@ -44,7 +44,10 @@ async function runBusyTrees(world: EngineWorld, invariant: InvariantId): Promise
       finalizeTask: {
         id: 'second',
         timeoutMs: 60_000,
-        runParent: (_ctx, { output }) => ({ output, childrenTasks: [{ task: leaf, input: output === 'late' ? 'fails' : output }] }),
+        runParent: (_ctx, { output }) => ({
+          output,
+          childrenTasks: [{ task: leaf, input: output === 'late' ? 'fails' : output }],
+        }),
         finalizeTask: { id: 'third', timeoutMs: 60_000, run: () => 'done' },
       },
     })
@@ -84,51 +87,69 @@ export const TREE_SAFETY_CASES: ReadonlyArray<EngineConformanceCase> = [
     }),
   ),
 
-  engineCase('S14', 'an execution that a cancel says it cancelled never completes, whenever the cancel comes', async (world) => {
-    const executor = world.newExecutor({ maxConcurrentTaskExecutions: 10 })
-    const task = executor.task({
-      id: 'task',
-      timeoutMs: 60_000,
-      run: async (ctx) => {
-        await new Promise<void>((resolve) => {
-          world.clock.setTimer(ctx.executionId.charCodeAt(34) % 5, resolve)
-        })
-      },
-    })
-    await executor.start()
-    const handles = await Promise.all(Array.from({ length: 60 }, () => executor.enqueueTask(task, undefined)))
-    const answers = new Map<string, boolean>()
-    for (const handle of handles) {
-      const cancelling = handle.cancel().then((isCancelled) => answers.set(handle.getTaskExecutionId(), isCancelled))
-      await world.clock.advance(1)
-      await world.until(cancelling)
-    }
-    await untilTrue(world, async () => (await world.rows()).every((row) => row.isClosed))
-    for (const { executionId, status } of await world.rows()) {
-      assert.equal(status, answers.get(executionId) === true ? 'cancelled' : 'completed')
-    }
-  }),
-
-  engineCase('S16', 'every enqueue that was acknowledged is in the storage, and no other, whatever failed', async (world) => {
-    const storage = createFaultyStorage(world.storage)
-    const executor = world.newExecutor({ storage })
-    const task = defineEcho(executor, 'task')
-    storage.failWhen((index) => (['lost_request', undefined, undefined, 'lost_reply', 'lost_in_between'] as const)[index % 5])
-    const acknowledgedIds: Array<string> = []
-    let refused = 0
-    for (let round = 0; round < 20; round += 1) {
-      const enqueues = Array.from({ length: 10 }, async (_, index) => {
-        try {
-          acknowledgedIds.push((await executor.enqueueTask(task, index)).getTaskExecutionId())
-        } catch {
-          refused += 1
-        }
+  engineCase(
+    'S14',
+    'an execution that a cancel says it cancelled never completes, whenever the cancel comes',
+    async (world) => {
+      const executor = world.newExecutor({ maxConcurrentTaskExecutions: 10 })
+      const task = executor.task({
+        id: 'task',
+        timeoutMs: 60_000,
+        run: async (ctx) => {
+          await new Promise<void>((resolve) => {
+            world.clock.setTimer(ctx.executionId.charCodeAt(34) % 5, resolve)
+          })
+        },
       })
-      await world.until(Promise.all(enqueues))
-    }
-    storage.failWhen(undefined)
-    const ids = new Set((await world.rows()).map((row) => row.executionId))
-    assert.deepEqual(acknowledgedIds.filter((id) => !ids.has(id)), [])
-    assert.ok(acknowledgedIds.length + refused === 200 && acknowledgedIds.length > 150)
-  }),
+      await executor.start()
+      const handles = await Promise.all(
+        Array.from({ length: 60 }, () => executor.enqueueTask(task, undefined)),
+      )
+      const answers = new Map<string, boolean>()
+      for (const handle of handles) {
+        const cancelling = handle
+          .cancel()
+          .then((isCancelled) => answers.set(handle.getTaskExecutionId(), isCancelled))
+        await world.clock.advance(1)
+        await world.until(cancelling)
+      }
+      await untilTrue(world, async () => (await world.rows()).every((row) => row.isClosed))
+      for (const { executionId, status } of await world.rows()) {
+        assert.equal(status, answers.get(executionId) === true ? 'cancelled' : 'completed')
+      }
+    },
+  ),
+
+  engineCase(
+    'S16',
+    'every enqueue that was acknowledged is in the storage, and no other, whatever failed',
+    async (world) => {
+      const storage = createFaultyStorage(world.storage)
+      const executor = world.newExecutor({ storage })
+      const task = defineEcho(executor, 'task')
+      storage.failWhen(
+        (index) =>
+          (['lost_request', undefined, undefined, 'lost_reply', 'lost_in_between'] as const)[index % 5],
+      )
+      const acknowledgedIds: Array<string> = []
+      let refused = 0
+      for (let round = 0; round < 20; round += 1) {
+        const enqueues = Array.from({ length: 10 }, async (_, index) => {
+          try {
+            acknowledgedIds.push((await executor.enqueueTask(task, index)).getTaskExecutionId())
+          } catch {
+            refused += 1
+          }
+        })
+        await world.until(Promise.all(enqueues))
+      }
+      storage.failWhen(undefined)
+      const ids = new Set((await world.rows()).map((row) => row.executionId))
+      assert.deepEqual(
+        acknowledgedIds.filter((id) => !ids.has(id)),
+        [],
+      )
+      assert.ok(acknowledgedIds.length + refused === 200 && acknowledgedIds.length > 150)
+    },
+  ),
 ]

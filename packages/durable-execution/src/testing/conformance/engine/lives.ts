@@ -160,7 +160,10 @@ export function createAbsentStorage(storage: DurableStorage): AbsentStorage {
   let back = createGate<never>()
   return {
     ...restOf(storage),
-    withTransaction: <T>(fn: (tx: DurableStorageTx) => Promise<T>, hint?: { oneCall?: boolean }): Promise<T> => {
+    withTransaction: <T>(
+      fn: (tx: DurableStorageTx) => Promise<T>,
+      hint?: { oneCall?: boolean },
+    ): Promise<T> => {
       if (away === undefined) {
         return storage.withTransaction(fn, hint)
       }

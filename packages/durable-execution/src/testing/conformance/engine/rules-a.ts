@@ -14,6 +14,7 @@ export const RULES_A: Record<string, string> = {
   'options.timeout': 'timeoutMs is an integer, 1 or more.',
   'options.sleep': 'sleepMsBeforeRun is an integer; 0 and less mean no sleep.',
   'options.default_retry': 'Without retry options a row holds that there are no retries.',
+  'options.shape': 'A task is described by an object with a function.',
   'options.enqueue_wins': 'Options given at an enqueue take the place of the task’s for that execution.',
   'options.unbuilt_refused': 'An option that is not built yet is refused by its name.',
 

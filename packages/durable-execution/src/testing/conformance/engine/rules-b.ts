@@ -1,12 +1,14 @@
 /** The rules of parents, closing, cancelling, waiting and trees, each in a sentence. */
 
 export const RULES_B: Record<string, string> = {
-  'parent.fan_out': 'a parent that has run waits, and its children appear with its status and output in one transaction',
+  'parent.fan_out':
+    'a parent that has run waits, and its children appear with its status and output in one transaction',
   'parent.places': 'a child names the execution it is a child of, and the top of its tree',
   'parent.child_options': 'what a parent says of one child goes before what its task says',
   'parent.no_children': 'a parent without children goes straight on',
   'parent.unknown_child': 'a child of a task that is not defined fails the parent, not retryable',
-  'parent.child_input': 'inputs of children are validated when the run returns them, and a bad one fails the parent',
+  'parent.child_input':
+    'inputs of children are validated when the run returns them, and a bad one fails the parent',
   'parent.malformed_children': 'what is no list of children fails the parent, not retryable',
   'parent.default_output': 'without a finalize task the output is `{ output, childrenTasksOutputs }`',
   'parent.outputs_in_order': 'outputs of children are in the order in which the children were returned',
@@ -14,25 +16,33 @@ export const RULES_B: Record<string, string> = {
   'parent.counting': 'each child is counted once, however many end together',
   'parent.child_is_parent': 'a child may be a parent',
   'parent.moves_at_once': 'the parent goes on in the moment its last child ends (L3)',
-  'parent.first_failure': 'the first child that ends badly makes its parent `children_tasks_failed`, with its error',
+  'parent.first_failure':
+    'the first child that ends badly makes its parent `children_tasks_failed`, with its error',
   'parent.siblings_cancelled': 'the siblings that are still active are then cancelled',
   'parent.later_errors': 'children that end badly by themselves are added later, each once',
   'parent.errors_limit': 'at most a hundred errors of children are kept',
   'parent.cascaded_not_added': 'siblings that the cascade cancelled are not among the errors',
-  'parent.unreadable_output': 'an output of a child that cannot be read makes the parent `children_tasks_failed` with that error',
-  'parent.retries': 'children and parents are retried as their options say, and tell nobody before they have ended',
-  'finalize.input': 'the finalize task is given the input, the output of the run, and the outputs of the children',
+  'parent.unreadable_output':
+    'an output of a child that cannot be read makes the parent `children_tasks_failed` with that error',
+  'parent.retries':
+    'children and parents are retried as their options say, and tell nobody before they have ended',
+  'finalize.input':
+    'the finalize task is given the input, the output of the run, and the outputs of the children',
   'finalize.output': 'the output of the finalize task becomes that of the parent',
-  'finalize.row': 'the finalize execution is inserted once all children are completed, marked as such, below its parent',
+  'finalize.row':
+    'the finalize execution is inserted once all children are completed, marked as such, below its parent',
   'finalize.once': 'the finalize execution is inserted once',
   'finalize.not_validated': 'the input of a finalize task is not validated',
-  'finalize.failing': 'a finalize task that ends badly makes its parent `finalize_task_failed`, with its error',
+  'finalize.failing':
+    'a finalize task that ends badly makes its parent `finalize_task_failed`, with its error',
   'finalize.not_after_failure': 'there is no finalize execution when a child ended badly',
   'finalize.nested': 'finalize tasks may have children and finalize tasks themselves',
-  'close.left_to_others': 'an executor that does not know the parent’s task leaves the row open for one that does',
+  'close.left_to_others':
+    'an executor that does not know the parent’s task leaves the row open for one that does',
   'close.looks_past': 'rows that cannot be closed here do not hide those that can',
   'claim.looks_past': 'due rows of unknown tasks do not hide those of known ones',
-  'close.stuck_is_told': 'health tells of a row whose parent’s task nobody knows, after the length of a lease',
+  'close.stuck_is_told':
+    'health tells of a row whose parent’s task nobody knows, after the length of a lease',
   'close.by_anybody': 'a row without a parent, or whose parent is finished, is closed by anybody',
   'close.once': 'a parent is told of each child exactly once',
   'close.with_the_telling': 'the parent is told and the row marked closed in one transaction',

@@ -40,7 +40,7 @@ function isOfKind(kind: TransactionKind, calls: ReadonlyArray<Call>): boolean {
   const updates = calls.flatMap(updatesOf)
   const someUpdate = (claim: (update: ExecutionUpdate) => boolean): boolean => updates.some(claim)
   const someWhere = (claim: (where: Where) => boolean): boolean =>
-    calls.some((call) => /^get|^update/.test(call.operation) && claim((call.args[0] ?? {}) as Where))
+    calls.some((call) => /^get|^update/.test(call.operation) && claim(call.args[0] ?? {}))
   switch (kind) {
     case 'insert':
       return calls.some(
@@ -94,7 +94,12 @@ function isOfKind(kind: TransactionKind, calls: ReadonlyArray<Call>): boolean {
   }
 }
 
-type Where = { type?: string; needsPromiseCancellation?: boolean; isClosed?: boolean; expiresAtLessThan?: Date }
+type Where = {
+  type?: string
+  needsPromiseCancellation?: boolean
+  isClosed?: boolean
+  expiresAtLessThan?: Date
+}
 
 function updatesOf({ operation, args }: Call): Array<ExecutionUpdate> {
   switch (operation) {

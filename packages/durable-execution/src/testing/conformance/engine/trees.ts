@@ -6,10 +6,7 @@ import { createCancellablePromise } from '../../../base/cancel.ts'
 import { type DurableTaskHandle } from '../../../client/handle.ts'
 import { type DurableTaskExecution } from '../../../client/view.ts'
 import { type DurableExecutor } from '../../../executor/executor.ts'
-import {
-  type DurableStorage,
-  type DurableStorageTx,
-} from '../../../storage/contract.ts'
+import { type DurableStorage, type DurableStorageTx } from '../../../storage/contract.ts'
 import { ALL_STATUSES, type ExecutionRow } from '../../../machine/execution.ts'
 import { checkWorld, type InvariantId, type Violation } from '../../../machine/invariants.ts'
 import { type DurableTaskRunContext } from '../../../task/context.ts'
