@@ -121,10 +121,11 @@ export const FAILING_CHILDREN_CASES: ReadonlyArray<EngineConformanceCase> = [
     'siblings cancelled by the cascade are not among the errors',
     async (world) => {
       const executor = world.newExecutor()
-      const echo = defineEcho(executor, 'echo')
+      const sleeping = { task: defineEcho(executor, 'echo'), input: 1, options: { sleepMsBeforeRun: 60_000 } }
       const parent = defineParentOf(executor, 'parent', [
-        ...Array.from({ length: 5 }, () => ({ task: echo, input: 1, options: { sleepMsBeforeRun: 60_000 } })),
-        { task: defineFailing(executor, 'failing'), input: 'no' },
+        { task: defineParentOf(executor, 'middle', [sleeping]), input: 1 },
+        ...Array.from({ length: 4 }, () => sleeping),
+        { task: defineFailing(executor, 'failing'), input: 'no', options: { sleepMsBeforeRun: 1_000 } },
       ])
       await executor.start()
       const handle = await executor.enqueueTask(parent, undefined)

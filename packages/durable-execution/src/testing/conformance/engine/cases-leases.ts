@@ -193,4 +193,25 @@ export const LEASE_CASES: Array<EngineConformanceCase> = [
       assert.equal((await world.finish(held)).status, 'completed')
     },
   ),
+
+  engineCase(
+    'lease.renewed_together',
+    'the leases of all runs of an executor are renewed together',
+    async (world) => {
+      let renewals = 0
+      const storage = withCallListener(world.storage, (call) => {
+        renewals += isRenewal(call) ? 1 : 0
+      })
+      const executor = world.newExecutor({ storage, expireMs: 9_000 })
+      const { task, started } = waitingTask(executor, 'work')
+      await world.until(executor.start())
+      await Promise.all(Array.from({ length: 40 }, (_, input) => executor.enqueueTask(task, input)))
+      await untilTrue(world, () => started.length === 40)
+      await world.clock.advance('30s')
+      assert.ok(renewals >= 8 && renewals <= 12, `${renewals} renewals in half a minute`)
+      for (const { gate } of started) {
+        gate.open(1)
+      }
+    },
+  ),
 ]

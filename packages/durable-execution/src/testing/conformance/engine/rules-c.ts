@@ -21,6 +21,7 @@ export const RULES_C: Record<string, string> = {
   'lease.written_with_claim':
     'A claim writes a lease of expireMs with it; it is there exactly while the row runs.',
   'lease.renewed_every_third': 'All leases of an executor are renewed about every third of expireMs.',
+  'lease.renewed_together': 'One renewal serves all runs of an executor.',
   'lease.failed_renewal_is_unknown':
     'A renewal that fails says nothing: the run goes on, and it is tried again.',
   'lease.hung_renewal_is_unknown': 'A renewal that hangs has a time limit, and says nothing either.',
