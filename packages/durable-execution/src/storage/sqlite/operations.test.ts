@@ -5,7 +5,11 @@ import { DatabaseSync } from 'node:sqlite'
 import Better from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { createDurableTaskExecutionStorageObject, type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import {
+  createDurableTaskExecutionStorageObject,
+  type ExecutionRow,
+  type ExecutionUpdate,
+} from '../../machine/execution.ts'
 import { createSqliteStorage, type SqliteStorage } from './index.ts'
 
 const NOW = new Date(1_000_000)

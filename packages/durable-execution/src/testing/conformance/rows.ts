@@ -190,9 +190,21 @@ export function assertRows(actual: Array<Partial<Row>>, expected: Array<Partial<
   }
 }
 
+// So many are named in a message: comparing ten thousand ids line by line would take minutes.
+const NAMED_IN_MESSAGES = 10
+
 /** Asserts that the ids are the expected ones, each once, in any order. */
 export function assertIds(actual: Array<string>, expected: Array<string>): void {
-  assert.deepEqual(actual.toSorted(), expected.toSorted())
+  const wanted = new Set(expected)
+  const given = new Set(actual)
+  assert.deepEqual(
+    {
+      missing: expected.filter((id) => !given.has(id)).slice(0, NAMED_IN_MESSAGES),
+      unexpected: actual.filter((id) => !wanted.has(id)).slice(0, NAMED_IN_MESSAGES),
+      count: actual.length,
+    },
+    { missing: [], unexpected: [], count: expected.length },
+  )
 }
 
 /** Asserts that the storage holds these rows and no others. */

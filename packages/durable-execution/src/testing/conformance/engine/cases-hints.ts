@@ -208,6 +208,27 @@ export const HINT_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'clock.jump_is_no_loss',
+    'when the clock jumps an hour ahead, runs that are alive keep their leases',
+    async (world) => {
+      // The latest jitter: the next look for lapsed leases, at 30 s, comes before the third renewal, at 33 s.
+      const executor = world.newExecutor({ doors: { random: () => 0.999 } })
+      const { task, started } = waitingTask(executor, 'work', { timeoutMs: 7_200_000 })
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(task, 1)
+      await untilTrue(world, () => started.length === 1)
+      await world.clock.advance('29s')
+      world.clock.jump('1h')
+      await world.clock.advance('40s')
+      assert.equal(started.length, 1, 'the run was started once')
+      latest(started).gate.open('done')
+      const execution = await world.finish(handle, 3_000)
+      assert.equal(execution.status, 'completed')
+      assert.equal((await world.row(handle.getTaskExecutionId())).losses ?? 0, 0)
+    },
+  ),
+
+  engineCase(
     'clock.jumps',
     'a clock that jumps stops no loop, and moves neither timeouts nor the fence',
     async (world) => {

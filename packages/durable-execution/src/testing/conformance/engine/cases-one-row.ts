@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 
 import { DurableExecutionError } from '../../../base/errors.ts'
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../../machine/execution.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import {
   isWrite,
@@ -165,4 +166,45 @@ export const ONE_ROW_CASES: Array<EngineConformanceCase> = [
       await untilRow(world, handle.getTaskExecutionId(), ({ isClosed }) => isClosed, 20_000)
     },
   ),
+
+  engineCase(
+    'close.looks_past_the_stuck',
+    'a row that can be closed is closed though hundreds that cannot be are found before it',
+    async (world) => {
+      const storage = withCallListener(world.storage, (call) => {
+        if (isWrite(call) && speaksOf(call, 'stuck')) {
+          throw new Error('The row is held by somebody')
+        }
+      })
+      const ids = [...Array.from({ length: 450 }, (_, index) => `te_stuck_${index}`), 'te_fine']
+      await world.storage.withTransaction(
+        async (tx) => await tx.insertTaskExecutions(ids.map((id) => finishedRow(id, world.clock.now()))),
+      )
+      const executor = world.newExecutor({ storage })
+      quickTask(executor, 'work')
+      await world.until(executor.start())
+      await untilRow(world, 'te_fine', ({ isClosed }) => isClosed, 10_000)
+    },
+  ),
 ]
+
+/** A row that somebody finished and nobody has closed. */
+function finishedRow(executionId: string, nowMs: number): ExecutionRow {
+  const now = new Date(nowMs)
+  return {
+    ...createDurableTaskExecutionStorageObject({
+      now,
+      taskId: 'work',
+      executionId,
+      retryOptions: { maxAttempts: 0 },
+      sleepMsBeforeRun: 0,
+      timeoutMs: 1_000,
+      runInput: '1',
+    }),
+    status: 'completed',
+    startedAt: now,
+    finishedAt: now,
+    runOutput: '1',
+    output: '1',
+  }
+}

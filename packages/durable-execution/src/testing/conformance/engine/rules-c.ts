@@ -58,6 +58,7 @@ export const RULES_C: Record<string, string> = {
     'An outcome that cannot be stored while its row can be touched ends the attempt failed, and no other one.',
   'settle.blocked_is_not_failed': 'A lock or a lost connection is never recorded as the failure of a task.',
   'recovery.one_row_fails_alone': 'A row that cannot be taken back does not hold up the others.',
+  'close.looks_past_the_stuck': 'Rows that cannot be closed do not hide those behind them.',
   'close.one_row_fails_alone': 'A row that cannot be cancelled or closed does not hold up the others.',
   'shutdown.refusals':
     'From shutdown on new tasks, enqueues and starts are refused with "Executor shutdown".',
@@ -86,6 +87,8 @@ export const RULES_C: Record<string, string> = {
   'clock.two_machines': 'With the storage’s clock the clocks of machines need not agree.',
   'clock.jumps':
     'Durations and timers do not depend on the time of day, and a claim is never earlier than one before.',
+  'clock.jump_is_no_loss':
+    'A clock that jumps, or a machine that was asleep, takes nothing from runs that are alive.',
   'health.ok': 'Without a problem health is ok, and names none.',
   'health.storage': 'Health says when the storage has not answered for three poll intervals, and since when.',
   'health.silent_loop': 'Health names a loop that is silent.',
