@@ -15,6 +15,10 @@ export {
 export { createTestClock, type TestClock } from './clock.ts'
 export { type ConformanceCase, type ConformanceNeed, type ConformanceWorld } from './conformance/case.ts'
 export {
+  type EngineConformanceOptions,
+  runEngineConformance,
+} from './conformance/engine/run-engine-conformance.ts'
+export {
   type ConformancePlace,
   runStorageConformance,
   storageConformanceCases,

@@ -1,6 +1,9 @@
 /** A storage with the four operations and the oldest fields alone: naive on purpose, to hold others against. */
 
-import { type DurableTaskExecutionStorageObject, type DurableTaskExecutionStorageObjectUpdate } from '../../src/machine/execution.ts'
+import {
+  type DurableTaskExecutionStorageObject,
+  type DurableTaskExecutionStorageObjectUpdate,
+} from '../../src/machine/execution.ts'
 import {
   type DurableStorage,
   type DurableStorageTx,

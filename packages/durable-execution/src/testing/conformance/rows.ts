@@ -117,7 +117,8 @@ export async function openWith(
   rows: Array<Row>,
 ): Promise<DurableStorage> {
   const storage = await open()
-  await insert(storage, rows)
+  // Copies, because a storage that keeps the rows of its callers must not spoil those of later cases.
+  await insert(storage, structuredClone(rows))
   return storage
 }
 

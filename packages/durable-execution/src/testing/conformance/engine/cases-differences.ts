@@ -25,7 +25,7 @@ export const DIFFERENCE_CASES: Array<EngineConformanceCase> = [
 
   engineCase(
     'difference.lease_not_timeout',
-    'a crash costs the lease, whatever the timeout',
+    'a long timeout does not make a crash dearer: it costs the lease',
     async (world) => {
       const dying = world.newExecutor({ expireMs: 5_000 })
       const options = { id: 'task', timeoutMs: 3_600_000 }
