@@ -1,15 +1,15 @@
 /**
  * Explores the small worlds and the planted faults, and prints what it saw; `--write` also writes
- * docs/planted-faults.md.
+ * the table in ARCHITECTURE.md.
  */
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 import { describeFailure, explore } from '../packages/durable-execution/src/testing/explore/explore.ts'
 import { allKinds } from '../packages/durable-execution/src/testing/explore/kinds.ts'
 import {
   explorePlantedFaults,
-  plantedFaultsPage,
+  withPlantedFaults,
 } from '../packages/durable-execution/src/testing/explore/report.ts'
 import { type Scenario } from '../packages/durable-execution/src/testing/explore/scenario.ts'
 import { SCENARIOS } from '../packages/durable-execution/src/testing/explore/scenarios.ts'
@@ -42,7 +42,8 @@ for (const { fault, exploration } of caught) {
 }
 
 if (process.argv.includes('--write')) {
-  writeFileSync(new URL('../docs/planted-faults.md', import.meta.url), plantedFaultsPage(caught))
+  const page = new URL('../ARCHITECTURE.md', import.meta.url)
+  writeFileSync(page, withPlantedFaults(readFileSync(page, 'utf8'), caught))
 }
 
 function boundsOf({ misfortunes, maxLosses, maxOpenFinds }: Scenario): string {

@@ -15,7 +15,7 @@ export function holdsLease(row: LeanRow, lease: Lease): boolean {
 }
 
 /** Whether the row's last claim is this one. */
-export function wasClaimedBy(row: LeanRow, lease: Lease): boolean {
+function wasClaimedBy(row: LeanRow, lease: Lease): boolean {
   return (
     row.startedAt?.getTime() === lease.startedAt.getTime() &&
     (row.leaseId === undefined || row.leaseId === lease.leaseId)

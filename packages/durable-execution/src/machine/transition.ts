@@ -49,7 +49,7 @@ export type TransitionFacts = {
 export type Step = { update: ExecutionUpdate | null; inserts: ReadonlyArray<ExecutionRow> }
 
 /** What must be read before the event can be decided. */
-export type Needs = { needs: 'fan_in' | 'output'; executionId: string }
+type Needs = { needs: 'fan_in' | 'output'; executionId: string }
 
 export type Transition = Step | Needs | { refused: Refusal }
 

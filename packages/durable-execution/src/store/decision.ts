@@ -34,7 +34,7 @@ export async function decideInTransaction(
 }
 
 /** Decides the events, with the outputs of children read where a parent's turn has come. */
-export async function decideWithFacts(
+async function decideWithFacts(
   tx: DurableStorageTx,
   family: Family,
   events: ReadonlyArray<OutsideEvent>,

@@ -6,7 +6,7 @@ import { LIMITS } from '../base/limits.ts'
 import { jitter, type Random } from '../base/random.ts'
 import { type DurableStorage, type DurableStorageTx } from '../storage/contract.ts'
 
-export type TransactionHint = { oneCall?: boolean }
+type TransactionHint = { oneCall?: boolean }
 
 /** Runs `fn` in a transaction; rejects with what the storage or `fn` threw. */
 export type Transact = <T>(fn: (tx: DurableStorageTx) => Promise<T>, hint?: TransactionHint) => Promise<T>

@@ -112,7 +112,7 @@ export type DurableChildTaskExecutionOutput<TOutput = unknown> = {
 }
 
 /** What a run returned, before it is turned into text. */
-export type RunOutcome =
+type RunOutcome =
   | { kind: 'plain'; output: unknown }
   | { kind: 'parent'; output: unknown; childrenTasks: ReadonlyArray<DurableChildTask> }
 

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 
 import { describeFailure } from '../../src/testing/explore/explore.ts'
 import { PLANTED_FAULTS } from '../../src/testing/explore/faults.ts'
-import { type Caught, explorePlantedFaults, plantedFaultsPage } from '../../src/testing/explore/report.ts'
+import { type Caught, explorePlantedFaults, withPlantedFaults } from '../../src/testing/explore/report.ts'
 
 let caught: ReadonlyArray<Caught> = []
 beforeAll(() => {
@@ -32,7 +32,7 @@ test('a failure is told as the shortest way to it', () => {
   )
 })
 
-test('the page of planted faults says what is caught today', () => {
-  const page = readFileSync(new URL('../../../../docs/planted-faults.md', import.meta.url), 'utf8')
-  expect(page, 'run `node scripts/explore.ts --write`').toBe(plantedFaultsPage(caught))
+test('the table of planted faults in ARCHITECTURE.md says what is caught today', () => {
+  const page = readFileSync(new URL('../../../../ARCHITECTURE.md', import.meta.url), 'utf8')
+  expect(page, 'run `npm run explore -- --write`').toBe(withPlantedFaults(page, caught))
 })

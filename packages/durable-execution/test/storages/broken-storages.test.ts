@@ -4,12 +4,16 @@ import { expect, test } from 'vitest'
 
 import { type DurableStorage } from '../../src/storage/contract.ts'
 import { createInMemoryStorage } from '../../src/storage/memory/in-memory-storage.ts'
+import { type ConformanceCase } from '../../src/testing/conformance/case.ts'
 import { storageConformanceCases } from '../../src/testing/conformance/storage-conformance.ts'
-import { BROKEN_STORAGES } from './broken-storages.ts'
+import { BROKEN_STORAGES, createWithoutTransactions } from './broken-storages.ts'
 
-/** The name of the first case that a storage does not pass. */
-async function firstFailure(create: () => DurableStorage): Promise<string | undefined> {
-  for (const { name, run } of storageConformanceCases()) {
+/** The name of the first of the cases that a storage does not pass. */
+async function firstFailure(
+  create: () => DurableStorage,
+  cases: Array<ConformanceCase> = storageConformanceCases(),
+): Promise<string | undefined> {
+  for (const { name, run } of cases) {
     const storage = create()
     const [end] = await Promise.allSettled([run({ open: () => Promise.resolve(storage) })])
     if (end.status === 'rejected') {
@@ -26,6 +30,22 @@ test('a sound storage passes all cases in the same way of running them', async (
 for (const [defect, create] of Object.entries(BROKEN_STORAGES)) {
   test(`a storage is caught that ${defect}`, async () => {
     expect(await firstFailure(create)).toEqual(expect.any(String))
+  })
+}
+
+for (const words of [
+  'is never lost',
+  'none is lost',
+  'of two closers',
+  'wakes it',
+  'of a successor',
+  'both counted',
+]) {
+  test(`a storage without locks is caught by the cases of two connections: ${words}`, async () => {
+    const cases = storageConformanceCases().filter(
+      ({ name, needs }) => needs?.join() === 'two_connections' && name.includes(words),
+    )
+    expect(await firstFailure(createWithoutTransactions, cases)).toContain(words)
   })
 }
 

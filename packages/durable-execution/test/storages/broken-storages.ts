@@ -56,7 +56,7 @@ function createWithoutRollback(): DurableStorage {
 }
 
 /** Each call is a transaction of its own. */
-function createWithoutTransactions(): DurableStorage {
+export function createWithoutTransactions(): DurableStorage {
   const storage = createInMemoryStorage()
   const inOne =
     <Given extends Array<unknown>, Answer>(

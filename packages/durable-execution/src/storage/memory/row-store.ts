@@ -32,7 +32,7 @@ export type RowStore = {
 }
 
 /** Which rows to take: `startAt` is `now` or earlier. */
-export type DueRows = {
+type DueRows = {
   taskIds: Iterable<string>
   excludedIds: ReadonlySet<string>
   now: number

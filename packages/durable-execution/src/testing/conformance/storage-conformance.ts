@@ -6,7 +6,6 @@ import { type DurableStorage } from '../../storage/contract.ts'
 import { batchCases } from './batch-cases.ts'
 import { type ConformanceCase, type ConformanceNeed } from './case.ts'
 import { claimCases } from './claim-cases.ts'
-import { helperCases } from './helper-cases.ts'
 import { insertCases } from './insert-cases.ts'
 import { interleavingCases } from './interleaving-cases.ts'
 import { memberCases } from './member-cases.ts'
@@ -16,6 +15,7 @@ import { recipeCases } from './recipe-cases.ts'
 import { sizeCases } from './size-cases.ts'
 import { transactionCases } from './transaction-cases.ts'
 import { updateCases } from './update-cases.ts'
+import { updateWithLimitCases } from './update-with-limit-cases.ts'
 import { valueCases } from './value-cases.ts'
 import { whereCases } from './where-cases.ts'
 
@@ -32,7 +32,7 @@ export function storageConformanceCases(): Array<ConformanceCase> {
     ...updateCases,
     ...transactionCases,
     ...valueCases,
-    ...helperCases,
+    ...updateWithLimitCases,
     ...claimCases,
     ...batchCases,
     ...memberCases,

@@ -15,8 +15,8 @@ export function explorePlantedFaults(): Array<Caught> {
   }))
 }
 
-/** The planted faults as a page of Markdown. */
-export function plantedFaultsPage(caught: ReadonlyArray<Caught>): string {
+/** The planted faults as a table of Markdown: what is wrong, and the promise that gave it away. */
+function plantedFaultsTable(caught: ReadonlyArray<Caught>): string {
   const rows = caught.map(({ fault, exploration: { failure } }) => [
     fault.name,
     fault.what,
@@ -24,16 +24,20 @@ export function plantedFaultsPage(caught: ReadonlyArray<Caught>): string {
     failure === null ? 'nothing' : failure.invariant,
     String(failure?.trace.length ?? ''),
   ])
-  return `# Planted faults
+  return table(['fault', 'what it does', 'small world', 'caught by', 'steps'], rows)
+}
 
-<!-- Written by \`node scripts/explore.ts --write\`. Do not edit. -->
+const BEGIN = '<!-- planted faults: written by `npm run explore -- --write` -->'
+const END = '<!-- end of the planted faults -->'
 
-Each line is a wrong engine: the sound one with one piece replaced. The explorer runs it in a small
-world of two executors, in which everything that can happen does, and must find the promise that it
-breaks. The last column is the length of the shortest way there.
-
-${table(['fault', 'what it does', 'small world', 'caught by', 'steps'], rows)}
-`
+/** A page with its table of planted faults made anew. */
+export function withPlantedFaults(page: string, caught: ReadonlyArray<Caught>): string {
+  const begin = page.indexOf(BEGIN)
+  const end = page.indexOf(END)
+  if (begin === -1 || end < begin) {
+    throw new Error(`The page has no place for the planted faults: ${BEGIN} … ${END}`)
+  }
+  return `${page.slice(0, begin)}${BEGIN}\n\n${plantedFaultsTable(caught)}\n\n${page.slice(end)}`
 }
 
 /** A table of Markdown, its columns aligned. */

@@ -125,7 +125,7 @@ export function withCallListener(
 }
 
 /** The storage's other members, bound to it. */
-export function restOf(storage: DurableStorage): Partial<DurableStorage> {
+function restOf(storage: DurableStorage): Partial<DurableStorage> {
   const members: Record<string, unknown> = {}
   for (const name of ['getCurrentTime', 'onChange', 'notifyChange'] as const) {
     const member = storage[name]

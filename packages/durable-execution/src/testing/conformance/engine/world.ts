@@ -34,7 +34,7 @@ export type EngineWorld = {
   kill: (executor: DurableExecutor) => void
 }
 
-export type NewExecutorOptions = DurableExecutorOptions & {
+type NewExecutorOptions = DurableExecutorOptions & {
   storage?: DurableStorage
   doors?: Partial<Doors>
 }

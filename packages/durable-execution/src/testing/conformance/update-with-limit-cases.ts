@@ -1,4 +1,4 @@
-/** Conformance: the contract's helper does its work on this storage. */
+/** Conformance: the update with a limit does its work on this storage. */
 
 import assert from 'node:assert/strict'
 
@@ -33,7 +33,7 @@ function changingWhatIsFound(tx: DurableStorageTx, executionId: string, meanwhil
   }
 }
 
-export const helperCases: ReadonlyArray<ConformanceCase> = [
+export const updateWithLimitCases: ReadonlyArray<ConformanceCase> = [
   {
     name: 'an update with a limit changes at most so many of the rows that match',
     rule: STORAGE_RULES.updateWithLimit,
