@@ -1,6 +1,32 @@
 /** The rules of the storage contract, as the conformance cases name them. */
 
-export const STORAGE_RULES = {
+/** Names a rule of the storage contract. */
+type StorageRule =
+  | 'readBack'
+  | 'insert'
+  | 'sharing'
+  | 'get'
+  | 'update'
+  | 'unset'
+  | 'updatedIds'
+  | 'where'
+  | 'emptyList'
+  | 'order'
+  | 'limit'
+  | 'atomicity'
+  | 'isolation'
+  | 'locking'
+  | 'values'
+  | 'updateWithLimit'
+  | 'claim'
+  | 'updateBatch'
+  | 'lock'
+  | 'fields'
+  | 'renew'
+  | 'below'
+  | 'size'
+
+export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
   readBack: 'What is read back equals what was written',
   insert: 'An insert adds all of its rows, or none if one of their ids exists already',
   sharing: 'A storage and its callers share nothing',
@@ -25,4 +51,4 @@ export const STORAGE_RULES = {
   renew: 'renewTaskExecutions moves the expiresAt of the leases that still hold, and answers those',
   below: 'getTaskExecutionIdsBelow finds the children that are active or not closed',
   size: 'A call may carry 10,000 rows or ids',
-} as const satisfies Record<string, string>
+}
