@@ -166,7 +166,8 @@ export class DurableExecutor {
       now: store.now,
       newExecutionId: store.newExecutionId,
     })
-    await this.#runtime.insert(row)
+    const transaction = options?.transaction ?? undefined
+    await (transaction === undefined ? this.#runtime.insert(row) : this.#runtime.insertIn(transaction, row))
     return createHandle<TOutput>(row.taskId, row.executionId, this.#runtime.handleDoors)
   }
 

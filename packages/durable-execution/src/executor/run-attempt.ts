@@ -109,6 +109,12 @@ async function prepareChild(
   if (definition === undefined) {
     throw new DurableExecutionError(`Child task ${childTaskId} not found`, false)
   }
+  if (child.options?.transaction !== undefined && child.options.transaction !== null) {
+    throw new DurableExecutionError(
+      `Option transaction of child task ${childTaskId} is not possible: children appear in one transaction with their parent's outcome. Leave it out.`,
+      false,
+    )
+  }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
   const validated =
     definition.validateInput === undefined

@@ -2,6 +2,7 @@
 
 import { createReasonedCancelSignal } from '../base/cancel.ts'
 import { endsWithin } from '../base/clock.ts'
+import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { ChangeFeed } from '../client/change-feed.ts'
 import { type HandleDoors } from '../client/handle.ts'
@@ -84,6 +85,19 @@ export class Runtime {
   async insert(row: ExecutionRow): Promise<void> {
     await this.#inserter.insert(row)
     this.#tell({ finishedIds: [], readyAtMs: row.startAt.getTime(), open: [], cancelledRunningIds: [] })
+  }
+
+  /** Writes a new execution in a transaction of the user's. Who may run it hears of it from the storage. */
+  async insertIn(transaction: object, row: ExecutionRow): Promise<void> {
+    if (this.#storage.joinTransaction === undefined) {
+      throw new DurableExecutionError(
+        'Option transaction is not supported by this storage. Leave it out, or use one that shares your database.',
+        false,
+      )
+    }
+    const tx = await this.#storage.joinTransaction(transaction)
+    // Tried once: after an error only its owner can say what becomes of the transaction.
+    await tx.insertTaskExecutions([row])
   }
 
   health(): DurableExecutorHealth {

@@ -34,6 +34,12 @@ export type DurableStorage = {
   onChange?: (listener: (hint: DurableStorageChangeHint) => void) => Promise<() => Promise<void>>
   /** Tells the listeners of others. Called after a commit, never inside a transaction. */
   notifyChange?: (hint: DurableStorageChangeHint) => Promise<void>
+  /**
+   * The operations inside a transaction that the caller began and will end by itself: they are kept if the
+   * caller commits, and only then. What a transaction is, the storage says: a client of its driver, most
+   * often. Rejects, with a message that says what to give, if it is none.
+   */
+  joinTransaction?: (transaction: object) => Promise<DurableStorageTx>
   /** Creates or updates what the storage needs. Repeating it is fine. */
   migrate?: () => Promise<void>
   /** Gives back what the storage holds. Repeating it is fine. The engine never calls it. */

@@ -34,6 +34,12 @@ export type DurableTaskEnqueueOptions = {
   sleepMsBeforeRun?: number | null | undefined
   /** See {@link DurableTaskCommonOptions}. */
   timeoutMs?: number | null | undefined
+  /**
+   * A transaction of your own on the storage's database: the execution exists exactly if you commit it.
+   * What to give is said by the storage: a database handle for SQLite, a client for Postgres. Not for
+   * children, which appear with their parent's outcome.
+   */
+  transaction?: object | null | undefined
 }
 
 /** Options with their defaults filled in. */
@@ -57,7 +63,6 @@ const NOT_BUILT = {
     'queue',
     'startAt',
     'tags',
-    'transaction',
   ],
   executor: ['retention'],
 } as const
@@ -100,6 +105,12 @@ export function resolveEnqueueOptions(
     throw new DurableExecutionError(`Invalid options for task ${taskId}: they must be an object`, false)
   }
   refuseUnbuiltOptions('enqueue', `an execution of task ${taskId}`, given)
+  if (isGiven(given.transaction) && typeof given.transaction !== 'object') {
+    throw new DurableExecutionError(
+      `Invalid transaction for task ${taskId}: it must be a database handle or client, got ${typeof given.transaction}`,
+      false,
+    )
+  }
   return {
     retryOptions: isGiven(given.retryOptions)
       ? resolveRetryOptions(taskId, given.retryOptions)

@@ -37,8 +37,13 @@ export async function connect(options: CheckedOptions): Promise<SqliteDriver> {
 
 /** Whether the rows are in a file, which other connections may change too. */
 export function isInFile(driver: SqliteDriver): boolean {
+  return mainFile(driver) !== ''
+}
+
+/** The file that the connection has open; empty for a database in memory. */
+export function mainFile(driver: SqliteDriver): string {
   const [main] = driver.prepare(`select file from pragma_database_list where name = 'main'`).all([])
-  return (main?.[0] ?? '') !== ''
+  return String(main?.[0] ?? '')
 }
 
 function setDurability(driver: SqliteDriver, synchronous: 'FULL' | 'NORMAL'): void {

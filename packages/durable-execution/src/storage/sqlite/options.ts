@@ -76,7 +76,7 @@ export function checkOptions(options: SqliteStorageOptions): CheckedOptions {
     throw invalid('give either `path` or `database`')
   }
   if (path === undefined) {
-    const driver = driverOf(database)
+    const driver = driverOf(database, 'Invalid options of the SQLite storage: `database`')
     return { isOwn: false, connect: () => driver, synchronous, migrates }
   }
   const file = checkPath(path)
@@ -95,7 +95,8 @@ function checkPath(path: unknown): string {
   return path
 }
 
-function driverOf(database: unknown): SqliteDriver {
+/** The driver of a handle, told by its members; `what` begins the error if it is none. */
+export function driverOf(database: unknown, what: string): SqliteDriver {
   if (isObjectWith(database, ['exec', 'prepare', 'close'])) {
     if ('isTransaction' in database && 'isOpen' in database) {
       return nodeDriver(database as unknown as NodeSqliteDatabase)
@@ -104,8 +105,9 @@ function driverOf(database: unknown): SqliteDriver {
       return betterDriver(database as unknown as BetterSqlite3Database)
     }
   }
-  throw invalid(
-    '`database` must be a DatabaseSync of node:sqlite (Node 22.16 or later) or a better-sqlite3 handle (12 or later)',
+  throw new DurableExecutionError(
+    `${what} must be a DatabaseSync of node:sqlite (Node 22.16 or later) or a better-sqlite3 handle (12 or later)`,
+    false,
   )
 }
 

@@ -74,6 +74,11 @@ export async function runOneCall<T>({ driver, operations }: SqliteConnection, fn
   return result
 }
 
+/** The operations on a connection whose transaction is somebody else's to begin and to end. */
+export function unguardedTx({ operations }: SqliteConnection): DurableStorageTx {
+  return wrapOperations(operations, (_, call) => call())
+}
+
 /** Whether a transaction may still be used, and what broke it. */
 type Session = {
   assertUsable: () => void

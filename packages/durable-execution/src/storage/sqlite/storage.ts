@@ -3,7 +3,8 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type DurableStorage } from '../contract.ts'
 import { createTransactionMutex } from '../mutex.ts'
-import { connect, isInFile } from './connect.ts'
+import { connect, isInFile, mainFile } from './connect.ts'
+import { joinTransaction } from './join.ts'
 import { createOperations } from './operations.ts'
 import { checkOptions, type SqliteStorageOptions } from './options.ts'
 import { assertSchema, migrateSchema } from './schema.ts'
@@ -117,6 +118,12 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
         const remove = isInFile(driver) ? watch.add(listener) : () => {}
         return async () => remove()
       }),
+    joinTransaction: async (transaction) => {
+      // A handle of the user's that the storage shares is busy with that very transaction; it was set up before.
+      const known = isSchemaChecked ? connection : undefined
+      const file = known === undefined ? await withSchema(fileOf) : mainFile(known.driver)
+      return joinTransaction(transaction, file)
+    },
     migrate: async () =>
       await withConnection(async ({ driver }) => {
         await migrateSchema(driver)
@@ -125,6 +132,10 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function fileOf({ driver }: SqliteConnection): Promise<string> {
+  return Promise.resolve(mainFile(driver))
 }
 
 function closedError(): DurableExecutionError {

@@ -1,11 +1,17 @@
 /** Transactions on one connection: begin, commit, and what can go wrong with either. */
 
+import { systemClock } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertNoForeignTransaction, retryWhileBusy } from './busy.ts'
 import { type SqliteDriver } from './driver.ts'
 
 /** Begins a transaction that holds the write lock from the start: a lock asked for later cannot be waited for. */
 export async function begin(driver: SqliteDriver): Promise<void> {
+  // From a turn of its own, in which nothing else is left to run: what is awaited between here and the
+  // commit is done at once, so no code of the user's can find the database locked by its own process.
+  await new Promise<void>((resolve) => {
+    systemClock.setImmediate(resolve)
+  })
   await retryWhileBusy(driver, () => {
     assertNoForeignTransaction(driver)
     driver.prepare('begin immediate').run([])

@@ -199,15 +199,6 @@ const rowCases: Array<EngineConformanceCase> = [
   ),
 ]
 
-const PLANNED = [
-  'idempotencyKey',
-  'startAt',
-  'tags',
-  'queue',
-  'limitKey',
-  'deadlineMs',
-  'transaction',
-  'priority',
-]
+const PLANNED = ['idempotencyKey', 'startAt', 'tags', 'queue', 'limitKey', 'deadlineMs', 'priority']
 
 export const DEFINITION_CASES: Array<EngineConformanceCase> = [...optionCases, ...rowCases]
