@@ -1,7 +1,10 @@
 /** Places for the conformance suite on Postgres: each case has a schema of its own. */
 
-import { type DurableStorage } from '../../src/storage/contract.ts'
-import { createPostgresStorage, type PostgresStorageOptions } from '../../src/storage/postgres/index.ts'
+import {
+  createPostgresStorage,
+  type PostgresStorage,
+  type PostgresStorageOptions,
+} from '../../src/storage/postgres/index.ts'
 import { type ConformancePlace } from '../../src/testing/conformance/storage-conformance.ts'
 
 let count = 0
@@ -16,7 +19,7 @@ export function newSchema(): string {
 export function postgresPlace(options: () => PostgresStorageOptions): () => Promise<ConformancePlace> {
   return () => {
     const schema = newSchema()
-    const opened: Array<DurableStorage> = []
+    const opened: Array<PostgresStorage> = []
     return Promise.resolve({
       open: () => {
         const storage = createPostgresStorage({ ...options(), schema, hints: false })
@@ -25,7 +28,7 @@ export function postgresPlace(options: () => PostgresStorageOptions): () => Prom
       },
       canOpenTwice: true,
       cleanup: async () => {
-        await Promise.all(opened.map((storage) => storage.close?.()))
+        await Promise.all(opened.map((storage) => storage.close()))
       },
     })
   }

@@ -72,8 +72,8 @@ export async function takeOut(connections: Connections): Promise<LoneClient> {
   const { client, end } = await connections.lend()
   return {
     query: (query) => client.query(query),
-    on: client.on.bind(client) as LoneClient['on'],
-    off: client.off.bind(client) as LoneClient['off'],
+    on: client.on.bind(client),
+    off: client.off.bind(client),
     // What it listens to would be left on it.
     end: () => Promise.resolve(end(new Error('The connection was used for listening'))),
   }

@@ -162,19 +162,20 @@ function createTransaction({ connections, scope, statementTimeoutMs }: Place): T
         end(error)
         return
       }
-      let failure: unknown = new Error('The rollback was not answered')
-      const rolledBack = ask(loan.client, 'rollback').then(
-        () => {
-          failure = undefined
-        },
-        (thrown: unknown) => {
-          failure = thrown
-        },
-      )
-      await endsWithin(systemClock, rolledBack, ROLLBACK_MS)
-      end(failure === undefined ? undefined : new Error('The rollback failed', { cause: failure }))
+      const isDone = await isRolledBack(loan)
+      end(isDone ? undefined : new Error('The rollback failed'))
     },
   }
+}
+
+async function isRolledBack({ client }: Loan): Promise<boolean> {
+  let isDone = false
+  const rollback = async (): Promise<void> => {
+    await ask(client, 'rollback')
+    isDone = true
+  }
+  await endsWithin(systemClock, Promise.allSettled([rollback()]), ROLLBACK_MS)
+  return isDone
 }
 
 /** Whether a transaction may still be used, and what broke it. Its calls are made one after the other. */

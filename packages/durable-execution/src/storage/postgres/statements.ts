@@ -9,7 +9,7 @@ import { type Given } from './driver.ts'
 /** How Postgres takes values in a where clause. */
 export const postgresDialect: SqlDialect = {
   bind: (values, value) => bind(values, value),
-  isAmong: (values, executionIds) => `execution_id = any(${bindIds(values as Array<Given>, executionIds)})`,
+  isAmong: (values, executionIds) => `execution_id = any(${bindIds(values, executionIds)})`,
 }
 
 /** Adds ids, which are not empty, to the values; gives the array that they are in the statement. */

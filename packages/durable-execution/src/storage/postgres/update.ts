@@ -23,7 +23,7 @@ export function updateRows(
     ...postgresDialect,
     isAmong: (values, executionIds) => {
       // Joined to a list, so that rows are locked in its order.
-      source = `from unnest(${bindIds(values as Array<Given>, inLockOrder(executionIds))}) as given(id)`
+      source = `from unnest(${bindIds(values, inLockOrder(executionIds))}) as given(id)`
       return 'execution_id = given.id'
     },
   })
