@@ -44,7 +44,7 @@ const START_MS = 60_000
 const SOCKET_PORT = 5432
 
 // What is lost with the power is no loss in a test.
-const FAST_SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+const FAST_SETTINGS = { fsync: 'off', full_page_writes: 'off' }
 const SETTINGS = { max_connections: '100', shared_buffers: '64MB', log_min_messages: 'log' }
 
 /**

@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { Client, Pool } from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 
@@ -220,9 +220,9 @@ test('calls that nobody awaits are part of the transaction', async () => {
   expect(await readyIds(storage)).toEqual(['te_1', 'te_2'])
 })
 
-const anyText = fc.array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 0x1b, 0x1e, 0x1f))).map(
-  (units) => String.fromCharCode(...units),
-)
+const anyText = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 0x1b, 0x1e, 0x1f)))
+  .map((units) => String.fromCharCode(...units))
 
 test('any texts come back the same, alone and among others', async () => {
   const storage = open()

@@ -26,6 +26,8 @@ export type ListeningOptions = {
   sender: string
   /** How long a connection may be silent before it is asked for a sign of life, in milliseconds. */
   pingEveryMs?: number
+  /** How long that may take to come, in milliseconds. */
+  pongMs?: number
 }
 
 const PING_EVERY_MS = 15_000
@@ -39,6 +41,7 @@ export function createListening({
   channel,
   sender,
   pingEveryMs = PING_EVERY_MS,
+  pongMs = PONG_MS,
 }: ListeningOptions): Listening {
   const listeners = new Set<ChangeListener>()
   let life: { end: () => Promise<void> } | undefined
@@ -64,7 +67,7 @@ export function createListening({
       const own: ChangeListener = (hint) => listener(hint)
       listeners.add(own)
       if (life === undefined) {
-        const begun = keepListening({ open, channel, sender, pingEveryMs }, tell)
+        const begun = keepListening({ open, channel, sender, pingEveryMs, pongMs }, tell)
         life = begun
         firstTry = begun.firstTry
       }
@@ -135,7 +138,7 @@ type Connection = { lost: Promise<void>; end: () => Promise<void> }
 
 /** Listens on one connection, which is ended when it dies, or does not hear its own ping. */
 async function listenOn(
-  { open, channel, sender, pingEveryMs }: Required<ListeningOptions>,
+  { open, channel, sender, pingEveryMs, pongMs }: Required<ListeningOptions>,
   tell: ChangeListener,
 ): Promise<Connection> {
   const client = await open()
@@ -149,7 +152,7 @@ async function listenOn(
     lose()
   }
   const ping = async (): Promise<void> => {
-    timer = systemClock.setTimer(PONG_MS, () => void end())
+    timer = systemClock.setTimer(pongMs, () => void end())
     await ask(client, 'select pg_notify($1, $2)', [channel, toPayload({ from: sender, hint: 'ping' })])
   }
   const rest = (): void => {
