@@ -42,7 +42,9 @@ try {
   const before = statements()
   const [inserted, claimed, settled, both] = await measureBatches(storage, ROWS)
   const used = statements() - before
-  console.log('| settings | batch | insert /s | claim /s | settle /s | claim beside settle /s | statements a batch |')
+  console.log(
+    '| settings | batch | insert /s | claim /s | settle /s | claim beside settle /s | statements a batch |',
+  )
   console.log('|---|---|---|---|---|---|---|')
   const cells = [inserted, claimed, settled, both].map((rate) => Math.round(rate).toLocaleString('en'))
   console.log(`| ${scope} | ${batch} | ${cells.join(' | ')} | ${(used / ((ROWS / batch) * 6)).toFixed(1)} |`)
@@ -92,7 +94,9 @@ async function insertAll(storage: PostgresStorage, batches: Array<number>): Prom
 async function measureSingles(storage: PostgresStorage): Promise<string> {
   const times: Record<'insert' | 'claim' | 'settle', Array<number>> = { insert: [], claim: [], settle: [] }
   for (let index = 0; index < SINGLES; index += 1) {
-    times.insert.push(await timed(() => one(storage, async (tx) => await tx.insertTaskExecutions([newRow()]))))
+    times.insert.push(
+      await timed(() => one(storage, async (tx) => await tx.insertTaskExecutions([newRow()]))),
+    )
     let ids: Array<string> = []
     times.claim.push(
       await timed(async () => {

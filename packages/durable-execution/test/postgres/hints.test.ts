@@ -93,7 +93,7 @@ test('a listener whose connection was lost is told that anything may have change
   onTestFinished(() => client.end())
   await client.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where (query like '%${schema}%' or query like '%pg_notify%')
-      and pid <> pg_backend_pid()`,
+      and datname = current_database() and pid <> pg_backend_pid()`,
   )
   expect(await heard.next()).toEqual({ ready: true })
   await open(schema).notifyChange?.({ executionIds: ['te_2'] })

@@ -14,8 +14,9 @@ export type Table = {
   readonly expressions: ReadonlyArray<string>
 }
 
-// One long text for each column costs 1.8 µs a row on this side, arrays of the driver 4.5, JSON 5.3 and 15 on
-// the server. The separators are characters that texts rarely hold; one that does goes as an array.
+// An insert of 250 rows costs 3.8 µs a row on this side with one long text for each column, 4.3 to 5.2 with
+// the arrays of the driver. The separators are characters that texts rarely hold; a column that holds one
+// goes as an array.
 const SEPARATOR = '\u001F'
 const NULL = '\u001E'
 const AS_TEXT = `E'\\x1f'`

@@ -84,8 +84,7 @@ export function typeOf(column: string): string {
   return TYPES.get(column) ?? 'text'
 }
 
-// No update of a row can be kept within its page, since the status is in the conditions of indexes; all four
-// together cost nothing to be measured beside the one on ready rows.
+// A finished, closed row is in none of the partial indexes, so they stay as small as what is still to be done.
 function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
   const table = executionsTable(schema)
   const { ready, running, unclosed, below } = PARTIAL_INDEX_CONDITIONS

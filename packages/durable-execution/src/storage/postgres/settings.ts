@@ -1,9 +1,10 @@
 /** The settings under which the statements run. */
 
-// A queue fills and empties within seconds, so what Postgres knows of its tables is always wrong: with
-// statistics of an empty table a claim reads and sorts all ready rows, with those of a full one a batch of
-// updates becomes a join of everything with everything. Each statement has one good plan, through the index
-// made for it, and these leave no other.
+// A queue fills and empties within seconds, so what Postgres knows of its tables is always wrong: it then reads
+// and sorts all ready rows for a claim, and joins a batch of updates with the whole table. Each statement has
+// one good plan, through the index made for it, and these leave no other. Measured with 20,000 rows in batches of
+// 250: on a table that was never analysed a claim costs 33 µs a row with them and 57 without, settling 30 and
+// 56; on one freshly analysed there is no difference.
 const PLAN_SETTINGS: ReadonlyArray<readonly [name: string, value: string]> = [
   ['plan_cache_mode', 'force_generic_plan'],
   ['enable_seqscan', 'off'],
@@ -31,7 +32,11 @@ const PLAN_SETTINGS: ReadonlyArray<readonly [name: string, value: string]> = [
  */
 export const POSTGRES_SESSION_OPTIONS: string = asOptions(PLAN_SETTINGS)
 
-/** Where the settings are made: once for each connection, or in each transaction. */
+/**
+ * Where the settings are made: once for each connection, or in each transaction. With the latter a single
+ * call needs a transaction around it: 42,600 rows a second were inserted instead of 55,800, 29,500 claimed
+ * instead of 39,100, in batches of 250.
+ */
 export type SettingsScope = 'connection' | 'transaction'
 
 /** All that a connection of our own begins with. Nothing here needs more than READ COMMITTED. */
