@@ -17,7 +17,7 @@ export default defineConfig({
   },
   test: {
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts'],
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 30_000,
     maxWorkers: 2,
     execArgv: ['--disable-warning=ExperimentalWarning'],

@@ -32,11 +32,8 @@ export {
   type DurableTaskWaitingForChildrenTasksExecution,
   type DurableTaskWaitingForFinalizeTaskExecution,
 } from './client/view.ts'
-export {
-  type DurableParentTaskDefaultOutput,
-  DurableExecutor,
-  type DurableTaskBuilder,
-} from './executor/executor.ts'
+export { type DurableTaskBuilder } from './executor/builder.ts'
+export { DurableExecutor } from './executor/executor.ts'
 export { type DurableExecutorHealth } from './executor/health.ts'
 export { type DurableExecutorOptions } from './executor/options.ts'
 export {
@@ -47,8 +44,8 @@ export {
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,
   type DurableTaskRetryOptions,
-  getDurableTaskExecutionStorageObjectParentError,
 } from './machine/execution.ts'
+export { getDurableTaskExecutionStorageObjectParentError } from './machine/parent-error.ts'
 export {
   type DurableStorage,
   type DurableStorageChangeHint,
@@ -69,6 +66,7 @@ export {
   type DurableChildTask,
   type DurableChildTaskExecutionOutput,
   type DurableFinalizeTaskOptions,
+  type DurableParentTaskDefaultOutput,
   type DurableParentTaskOptions,
   type DurableTask,
   type DurableTaskOnChildrenCompleteInput,

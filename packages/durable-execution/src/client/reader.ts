@@ -30,7 +30,8 @@ export class RowReader {
     await Promise.resolve()
     this.#next = undefined
     const rows = await withUserTries(
-      async () => await this.#transact(async (tx) => await readRows(tx, [...ids]), {
+      async () =>
+        await this.#transact(async (tx) => await readRows(tx, [...ids]), {
           oneCall: ids.size <= LIMITS.idsPerCall,
         }),
       this.#doors.clock,

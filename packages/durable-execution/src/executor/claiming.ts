@@ -78,7 +78,10 @@ export class Claiming {
     try {
       await this.#adoptDoubtful()
     } catch (error) {
-      this.#engine.logger.error('Claims of unknown outcome could not be looked up; their leases will lapse', error)
+      this.#engine.logger.error(
+        'Claims of unknown outcome could not be looked up; their leases will lapse',
+        error,
+      )
     }
   }
 
@@ -165,7 +168,10 @@ export class Claiming {
       return
     }
     const { transact, store, logger, tell, doors } = this.#engine
-    const settlements = rows.map((claimed) => ({ claimed, event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }) }))
+    const settlements = rows.map((claimed) => ({
+      claimed,
+      event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }),
+    }))
     try {
       const { effects } = await withUserTries(
         async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),

@@ -11,6 +11,7 @@ import { LIMITS } from '../base/limits.ts'
 import { jitter } from '../base/random.ts'
 import { type Refusal } from '../machine/event.ts'
 import { settleRuns } from '../store/settle.ts'
+import { isStorageThere } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, failedEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'
@@ -107,7 +108,7 @@ export class Committer {
     if (outcome === undefined) {
       return []
     }
-    if (!(await this.#isStorageThere(outcome))) {
+    if (!(await isStorageThere(this.#engine.transact, outcome.run.row.executionId))) {
       await this.#pause(failuresInARow)
       return [{ ...group, isRepeat: true }]
     }
@@ -132,14 +133,6 @@ export class Committer {
       isRetryable: false,
     })
     return [{ outcomes: [{ run: outcome.run, event }], isRepeat: true, failuresAlone: 0 }]
-  }
-
-  /** Whether the storage answers at all; a read waits for nobody. */
-  async #isStorageThere({ event }: Outcome): Promise<boolean> {
-    const where = { type: 'by_execution_ids' as const, executionIds: [event.executionId] }
-    return await succeeds(
-      this.#engine.transact(async (tx) => await tx.getTaskExecutionIds(where), { oneCall: true }),
-    )
   }
 
   /** Whether the rows that the outcome changes can be written at all: if so, it is the outcome that cannot. */

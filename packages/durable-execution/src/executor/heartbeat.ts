@@ -143,8 +143,11 @@ export class Heartbeat {
     this.#deadline?.cancel()
     this.#deadline = undefined
     let earliestAt = Infinity
+    // Outcomes on their way are kept by the committer; this looks after runs alone.
     for (const run of this.#runs.held()) {
-      earliestAt = Math.min(earliestAt, run.leaseDeadlineAt)
+      if (!run.isDecided) {
+        earliestAt = Math.min(earliestAt, run.leaseDeadlineAt)
+      }
     }
     if (earliestAt < Infinity) {
       this.#deadline = clock.setTimer(earliestAt - clock.monotonicNow(), () => this.#stopLapsed())
@@ -161,10 +164,6 @@ export class Heartbeat {
         this.#runs.drop(run, new DurableExecutionError(message, false))
       }
     }
-    // Outcomes on their way are kept by the committer; this looks after runs alone.
-    this.#deadline = undefined
-    if ([...this.#runs.held()].some((run) => !run.isDecided)) {
-      this.#armDeadline()
-    }
+    this.#armDeadline()
   }
 }

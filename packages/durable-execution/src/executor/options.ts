@@ -74,6 +74,17 @@ export function resolveExecutorOptions(
   }
 }
 
+/** How long a shutdown waits; without limit when not given. */
+export function checkGrace(graceMs: unknown): number {
+  if (graceMs === undefined || graceMs === null) {
+    return Infinity
+  }
+  if (typeof graceMs !== 'number' || !Number.isFinite(graceMs)) {
+    throw new DurableExecutionError('Invalid graceMs: must be a finite number', false)
+  }
+  return Math.max(0, graceMs)
+}
+
 /** A length of time, where 0 and less mean the default. */
 function interval(name: string, given: unknown, standard: number): number {
   if (given === undefined || given === null) {

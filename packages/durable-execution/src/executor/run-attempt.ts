@@ -69,35 +69,39 @@ async function callUserCode(attempt: Attempt, engine: Engine): Promise<AttemptEv
   if (outcome.kind === 'plain') {
     return { kind: 'succeeded', executionId, lease, runOutput }
   }
-  const children = await prepareChildren(row.taskId, outcome.childrenTasks, engine)
+  const children = await prepareChildren(definition, outcome.childrenTasks, engine)
   return { kind: 'fanned_out', executionId, lease, runOutput, children }
 }
 
 /** Checks the children that a run returned, and turns their inputs into text. */
 async function prepareChildren(
-  taskId: string,
+  parent: TaskDefinition,
   given: ReadonlyArray<DurableChildTask>,
   engine: Engine,
 ): Promise<Array<NewChild>> {
   if (given.length > LIMITS.childrenPerParent) {
     throw new DurableExecutionError(
-      `Task ${taskId} returned ${given.length} children; at most ${LIMITS.childrenPerParent} are allowed ` +
+      `Task ${parent.id} returned ${given.length} children; at most ${LIMITS.childrenPerParent} are allowed ` +
         '(limit: childrenPerParent)',
       false,
     )
   }
   const children: Array<NewChild> = []
   for (const child of given) {
-    children.push(await prepareChild(taskId, child, engine))
+    children.push(await prepareChild(parent, child, engine))
   }
   return children
 }
 
-async function prepareChild(taskId: string, child: DurableChildTask, engine: Engine): Promise<NewChild> {
+async function prepareChild(
+  parent: TaskDefinition,
+  child: DurableChildTask,
+  engine: Engine,
+): Promise<NewChild> {
   const childTaskId: unknown = (child as DurableChildTask | null | undefined)?.task?.id
   if (typeof childTaskId !== 'string') {
     throw new DurableExecutionError(
-      `Task ${taskId} returned a child without a task; a child is { task, input, options? }`,
+      `Task ${parent.id} returned a child without a task; a child is { task, input, options? }`,
       false,
     )
   }
@@ -111,6 +115,9 @@ async function prepareChild(taskId: string, child: DurableChildTask, engine: Eng
       ? child.input
       : await checkInput(childTaskId, definition.validateInput, child.input)
   const runInput = engine.serializer.serialize(validated)
-  checkPayload(runInput, `The input of task ${childTaskId}`, engine.options.maxPayloadBytes)
+  // A sequence hands on what its members gave, and what the engine composed for them may be larger.
+  if (!parent.isSequenceStep) {
+    checkPayload(runInput, `The input of task ${childTaskId}`, engine.options.maxPayloadBytes)
+  }
   return { ...options, taskId: childTaskId, executionId: engine.store.newExecutionId(), runInput }
 }

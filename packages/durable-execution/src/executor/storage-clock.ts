@@ -1,4 +1,7 @@
-/** The storage's time, if it has a clock of its own: this machine's clock and a measured offset. */
+/**
+ * The storage's time, if it has a clock of its own: what it said last, and how long ago that was. A
+ * machine's time of day may jump; the time since does not.
+ */
 
 import { type Clock, type Millis, type Timer } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
@@ -10,8 +13,7 @@ const REMEASURE_MS = 60_000
 export class StorageClock {
   readonly #storage: DurableStorage
   readonly #clock: Clock
-  #offsetMs = 0
-  #measuredAt: Millis | undefined
+  #theirs: { nowMs: Millis; monotonicAt: Millis } | undefined
 
   constructor(storage: DurableStorage, clock: Clock) {
     this.#storage = storage
@@ -20,16 +22,21 @@ export class StorageClock {
 
   /** Whether the storage has a clock that was never read. */
   get isUnknown(): boolean {
-    return this.#measuredAt === undefined && this.#storage.getCurrentTime !== undefined
+    return this.#theirs === undefined && this.#storage.getCurrentTime !== undefined
   }
 
   /** How far the storage's clock is ahead of this machine's. */
   get offsetMs(): Millis {
-    return this.#offsetMs
+    return this.now() - this.#clock.now()
   }
 
   now(): Millis {
-    return Math.floor(this.#clock.now() + this.#offsetMs)
+    const theirs = this.#theirs
+    return Math.floor(
+      theirs === undefined
+        ? this.#clock.now()
+        : theirs.nowMs + this.#clock.monotonicNow() - theirs.monotonicAt,
+    )
   }
 
   /** Measures the offset, if the last time was a minute ago or never. */
@@ -37,15 +44,14 @@ export class StorageClock {
     const askedAt = this.#clock.monotonicNow()
     if (
       this.#storage.getCurrentTime === undefined ||
-      (this.#measuredAt !== undefined && askedAt - this.#measuredAt < REMEASURE_MS)
+      (this.#theirs !== undefined && askedAt - this.#theirs.monotonicAt < REMEASURE_MS)
     ) {
       return
     }
     const theirs = await this.#read()
     const tookMs = this.#clock.monotonicNow() - askedAt
     // The answer was given somewhere on the way; half the way is the best guess.
-    this.#offsetMs = theirs.getTime() - (this.#clock.now() - tookMs / 2)
-    this.#measuredAt = askedAt
+    this.#theirs = { nowMs: theirs.getTime(), monotonicAt: askedAt + tookMs / 2 }
   }
 
   async #read(): Promise<Date> {

@@ -17,6 +17,11 @@ export class Sweeping {
   readonly #closer: Closer
   readonly #recovery: Loop
   readonly #closing: Loop
+  /** By how much the time of day is ahead of the monotonic clock; it changes when the clock is set. */
+  #clockGapMs: Millis | undefined
+  #holdUntil: Millis = 0
+  /** What the last look took on: if it is still open, the next look goes past it. */
+  #triedIds: ReadonlySet<string> = new Set()
   #stuck: { executionId: string; taskId: string } | undefined
 
   constructor(engine: Engine, closer: Closer) {
@@ -59,6 +64,10 @@ export class Sweeping {
 
   async #recover(): Promise<Millis> {
     const { transact, store, registry, options, logger, doors, tell } = this.#engine
+    const holdMs = this.#holdMs()
+    if (holdMs > 0) {
+      return holdMs
+    }
     const { effects, lostIds, nextLapseAt, isMore } = await recoverLost(
       transact,
       (taskId) => {
@@ -80,16 +89,32 @@ export class Sweeping {
     return Math.min(Math.max(lapseInMs, 0) + jitterMs, options.expireMs)
   }
 
+  /**
+   * How long recovery waits after the clock has jumped, or the machine was asleep. Leases then look
+   * lapsed that are not: everybody who is alive gets a lease's length to renew by the new time.
+   */
+  #holdMs(): Millis {
+    const { doors, store, options } = this.#engine
+    const monotonicNow = doors.clock.monotonicNow()
+    const gapMs = store.now() - monotonicNow
+    if (this.#clockGapMs !== undefined && Math.abs(gapMs - this.#clockGapMs) > options.expireMs / 6) {
+      this.#holdUntil = monotonicNow + options.expireMs
+    }
+    this.#clockGapMs = gapMs
+    return Math.max(0, this.#holdUntil - monotonicNow)
+  }
+
   async #close(): Promise<Millis> {
     const { transact, store, registry, options, doors } = this.#engine
-    const { open, unknown } = await findOpen(transact, (taskId) => registry.get(taskId) !== undefined)
+    const knows = (taskId: string): boolean => registry.get(taskId) !== undefined
+    const { open, unknown } = await findOpen(transact, knows, this.#triedIds)
     const leftSinceMs = store.now() - LEFT_OPEN_MS
-    this.#closer.add(
-      open.filter(
-        // A task that is unknown here was finished by somebody who may not know its parent: no need to wait for them.
-        (row) => row.updatedAt.getTime() <= leftSinceMs || registry.get(row.taskId) === undefined,
-      ),
+    const left = open.filter(
+      // A task that is unknown here was finished by somebody who may not know its parent: no need to wait for them.
+      (row) => row.updatedAt.getTime() <= leftSinceMs || !knows(row.taskId),
     )
+    this.#closer.add(left)
+    this.#triedIds = new Set(left.map((row) => row.executionId))
     const [stuck] = unknown.filter((row) => store.now() - row.updatedAt.getTime() > options.expireMs)
     this.#stuck =
       stuck === undefined

@@ -7,6 +7,7 @@ import {
   completed,
   failed,
   failure,
+  fannedOut,
   finished,
   given,
   leaseNamed,
@@ -14,6 +15,8 @@ import {
   ready,
   released,
   running,
+  waiting,
+  waitingForFinalize,
 } from './testing-dsl.test-support.ts'
 
 const retried = { retryOptions: { maxAttempts: 2, baseDelayMs: 100, delayMultiplier: 3 } }
@@ -107,6 +110,21 @@ describe('repeated', () => {
   test('the same outcome from another lease is not a repetition', () => {
     given(finished('completed'))
       .when(completed({ lease: 'second' }))
+      .thenRefused('stale')
+  })
+
+  test.for([
+    finished('completed', { executionId: 'p' }),
+    finished('children_tasks_failed', { executionId: 'p' }),
+    waiting({ of: 1 }),
+    waitingForFinalize(),
+  ])('a fan-out that led on to $status already is recognised', (row) => {
+    given(row).when(fannedOut()).thenRefused('repeated')
+  })
+
+  test('a cancelled run did not fan out', () => {
+    given(finished('cancelled', { executionId: 'p' }))
+      .when(fannedOut())
       .thenRefused('stale')
   })
 

@@ -6,16 +6,15 @@ import { describe, expect, test } from 'vitest'
 import {
   ACTIVE_STATUSES,
   ALL_STATUSES,
-  applyUpdate,
   childrenCount,
   createDurableTaskExecutionStorageObject,
   type ExecutionRow,
   type ExecutionUpdate,
   FINISHED_STATUSES,
-  getDurableTaskExecutionStorageObjectParentError,
   isFinishedStatus,
-  mergeUpdates,
 } from './execution.ts'
+import { getDurableTaskExecutionStorageObjectParentError } from './parent-error.ts'
+import { applyUpdate, mergeUpdates } from './update.ts'
 
 const now = new Date(10_000)
 

@@ -248,84 +248,9 @@ export function createDurableTaskExecutionStorageObject({
   }
 }
 
-/** The row as the update leaves it; the given row is not changed. */
-export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate): R {
-  const next: Record<string, unknown> = { ...row }
-  for (const [key, value] of Object.entries(update)) {
-    if (value !== undefined && key !== 'unsetError' && key !== 'unsetExpiresAt') {
-      next[key] = value
-    }
-  }
-  if (update.unsetError === true) {
-    delete next['error']
-  }
-  if (update.unsetExpiresAt === true) {
-    delete next['expiresAt']
-  }
-  return next as R
-}
-
-/** One update that does what the two do one after the other. */
-export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): ExecutionUpdate {
-  const merged = { ...first }
-  const given = Object.entries(second).filter(([, value]) => value !== undefined)
-  Object.assign(merged, Object.fromEntries(given))
-  // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
-  if (second.unsetError === true) {
-    delete merged.error
-  } else if (second.error !== undefined) {
-    delete merged.unsetError
-  } else if (first.unsetError === true) {
-    merged.unsetError = true
-  }
-  if (second.unsetExpiresAt === true) {
-    delete merged.expiresAt
-  } else if (second.expiresAt !== undefined) {
-    delete merged.unsetExpiresAt
-  } else if (first.unsetExpiresAt === true) {
-    merged.unsetExpiresAt = true
-  }
-  return merged
-}
-
 /** How many children the row has. */
 export function childrenCount(row: LeanRow): number {
   const count = row.childrenTasksCount ?? row.childrenTasks?.length ?? 0
   assert(row.childrenTasksCompletedCount <= count, `${row.executionId} counts more children than it has`)
   return count
-}
-
-/**
- * What an execution that ended badly reports to its parent: its `error` if it has one, else what
- * became of its finalize task or its children, in words.
- *
- * @category Storage
- */
-export function getDurableTaskExecutionStorageObjectParentError(
-  execution: DurableTaskExecutionStorageObject,
-): DurableExecutionErrorStorageObject {
-  return parentErrorOf(execution)
-}
-
-/** The same for a row that may have been read without its heavy fields. */
-export function parentErrorOf(execution: LeanRow): DurableExecutionErrorStorageObject {
-  if (execution.error) {
-    return execution.error
-  }
-  const generic = (message: string): DurableExecutionErrorStorageObject => ({
-    errorType: 'generic',
-    message,
-    isRetryable: false,
-  })
-  if (execution.finalizeTaskError) {
-    const id = execution.finalizeTask?.executionId ?? ''
-    return generic(`Finalize task with id ${id} failed: ${execution.finalizeTaskError.message}`)
-  }
-  if (execution.childrenTasksErrors && execution.childrenTasksErrors.length > 0) {
-    const lines = execution.childrenTasksErrors.map(
-      (child) => `  Child task with id ${child.executionId} failed: ${child.error.message}`,
-    )
-    return generic(['Children task errors:', ...lines].join('\n'))
-  }
-  return generic('Unknown error')
 }

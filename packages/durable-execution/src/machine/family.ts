@@ -8,14 +8,8 @@
 
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts'
-import {
-  applyUpdate,
-  type ExecutionRow,
-  type ExecutionUpdate,
-  isFinishedStatus,
-  type LeanRow,
-  mergeUpdates,
-} from './execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow } from './execution.ts'
+import { applyUpdate, mergeUpdates } from './update.ts'
 import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type Step, transition, type TransitionFacts } from './transition.ts'
 
@@ -152,7 +146,10 @@ class Work {
     }
     // A row that this very decision ended on its parent's behalf has nothing to tell it. What its error
     // says is no proof of that: a task may throw any message.
-    if (this.#endedByParentIds.has(row.executionId) || this.#family.missingParentIds?.has(parentId) === true) {
+    if (
+      this.#endedByParentIds.has(row.executionId) ||
+      this.#family.missingParentIds?.has(parentId) === true
+    ) {
       return 'accepted'
     }
     const parent = this.#rows.get(parentId)

@@ -121,6 +121,14 @@ describe('no children', () => {
       .thenIs('p', { status: 'waiting_for_finalize_task' })
   })
 
+  test('an output that cannot be put together is the end, whatever retries are left', () => {
+    const error = failure('Unreadable', { isRetryable: true })
+    given(parent({ retryOptions: { maxAttempts: 9 } }))
+      .where({ plan: { composeOutput: () => ({ error }) } })
+      .when(fannedOut())
+      .thenIs('p', { status: 'failed', error: failure('Unreadable'), retryAttempts: 0 })
+  })
+
   test('a finalize task counts for the depth', () => {
     given(parent({ depth: LIMITS.depth }))
       .when(fannedOut())

@@ -14,8 +14,8 @@ import {
   type ExecutionUpdate,
   isFinishedStatus,
   type LeanRow,
-  parentErrorOf,
 } from './execution.ts'
+import { parentErrorOf } from './parent-error.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
 export type ParentPlan = {

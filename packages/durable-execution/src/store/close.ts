@@ -122,10 +122,14 @@ export async function cancelBelow(transact: Transact, below: Below, doors: Store
 /** A row that the sweep found finished and not closed. */
 export type FoundOpen = OpenExecution & { taskId: string; updatedAt: Date }
 
-/** Finished rows that nobody has closed, as far as they can be closed here. */
+/**
+ * Finished rows that nobody has closed, as far as they can be closed here. Those in `triedIds` were tried
+ * before in vain: they come again, and the look goes past them.
+ */
 export async function findOpen(
   transact: Transact,
   knows: (taskId: string) => boolean,
+  triedIds: ReadonlySet<string>,
 ): Promise<{ open: Array<FoundOpen>; unknown: Array<FoundOpen> }> {
   return await transact(async (tx) => {
     for (let limit: number = LIMITS.sweepRows; ; limit *= 2) {
@@ -140,8 +144,8 @@ export async function findOpen(
         knows(row.parentTask.taskId) ||
         finishedParents.has(row.parentTask.executionId)
       const open = found.filter(isOurs).map(toFoundOpen)
-      // Rows of tasks that others know must not hide our own: look past them.
-      if (open.length > 0 || found.length < limit) {
+      // Rows of tasks that others know, or that cannot be closed, must not hide the rest: look past them.
+      if (found.length < limit || open.some((row) => !triedIds.has(row.executionId))) {
         return { open, unknown: doubtful.filter((row) => !isOurs(row)).map(toFoundOpen) }
       }
     }

@@ -60,8 +60,7 @@ export function effectsOf(decision: Decision): Effects {
 export function mergeEffects(first: Effects, second: Effects): Effects {
   return {
     finishedIds: [...first.finishedIds, ...second.finishedIds],
-    readyAtMs:
-      second.readyAtMs === undefined ? first.readyAtMs : earlier(first.readyAtMs, second.readyAtMs),
+    readyAtMs: second.readyAtMs === undefined ? first.readyAtMs : earlier(first.readyAtMs, second.readyAtMs),
     open: [...first.open, ...second.open],
     cancelledRunningIds: [...first.cancelledRunningIds, ...second.cancelledRunningIds],
   }

@@ -5,7 +5,7 @@ import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { type Effects, effectsOf, mergeEffects, NO_EFFECTS } from './effects.ts'
 import { lockRows } from './rows.ts'
-import { type Transact } from './transact.ts'
+import { isStorageThere, type Transact } from './transact.ts'
 
 export type Recovery = {
   effects: Effects
@@ -39,7 +39,8 @@ export async function recoverLost(
       return { ...recovered, nextLapseAt, isMore: found.length === LIMITS.sweepRows }
     })
   } catch (error) {
-    if (found.length <= 1) {
+    const [first] = found
+    if (found.length <= 1 || first === undefined || !(await isStorageThere(transact, first))) {
       throw error
     }
     return await recoverOneByOne(transact, found, maxLossesOf, doors, error)

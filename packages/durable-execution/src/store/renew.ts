@@ -5,7 +5,7 @@ import { type Lease } from '../machine/event.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { chunksOf, lockRows } from './rows.ts'
-import { type Transact } from './transact.ts'
+import { isStorageThere, type Transact } from './transact.ts'
 
 export type HeldLease = { executionId: string; lease: Lease }
 
@@ -36,8 +36,9 @@ export async function renewLeases(
       renewal.renewedIds.push(...renewedIds)
       renewal.lostIds.push(...lostIds)
     } catch (error) {
+      const [first] = some
       // The row at fault stands alone in the end, and costs nobody else the lease.
-      if (some.length > 1) {
+      if (some.length > 1 && first && (await isStorageThere(transact, first.executionId))) {
         await Promise.all(some.map((one) => renewTogether([one])))
       } else {
         onError(error)

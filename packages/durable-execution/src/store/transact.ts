@@ -57,6 +57,17 @@ export function createTransact(
   }
 }
 
+/** Whether the storage answers at all: a read of one id waits for nobody. Never rejects. */
+export async function isStorageThere(transact: Transact, executionId: string): Promise<boolean> {
+  try {
+    const where = { type: 'by_execution_ids' as const, executionIds: [executionId] }
+    await transact(async (tx) => await tx.getTaskExecutionIds(where), { oneCall: true })
+    return true
+  } catch {
+    return false
+  }
+}
+
 type OptionalOperation = Exclude<
   keyof DurableStorageTx,
   'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'

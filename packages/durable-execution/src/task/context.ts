@@ -25,7 +25,10 @@ export type DurableTaskRunContext = {
   prevError?: DurableExecutionErrorStorageObject
 }
 
-/** Makes the context of an attempt. Its abort signal is made on first use: most tasks never ask. */
+/**
+ * Makes the context of an attempt. Its abort signal is made on first use: most tasks never ask. It is a
+ * property like the others, so that a copy of the context has it too.
+ */
 export function createRunContext(attempt: {
   taskId: string
   executionId: string
@@ -34,31 +37,14 @@ export function createRunContext(attempt: {
   attempt: number
   prevError: DurableExecutionErrorStorageObject | undefined
 }): DurableTaskRunContext {
-  return new RunContext(attempt)
-}
-
-class RunContext implements DurableTaskRunContext {
-  readonly taskId: string
-  readonly executionId: string
-  readonly cancelSignal: CancelSignal
-  readonly shutdownSignal: CancelSignal
-  readonly attempt: number
-  declare readonly prevError?: DurableExecutionErrorStorageObject
-  #abortSignal: AbortSignal | undefined
-
-  constructor(attempt: Parameters<typeof createRunContext>[0]) {
-    this.taskId = attempt.taskId
-    this.executionId = attempt.executionId
-    this.cancelSignal = attempt.cancelSignal
-    this.shutdownSignal = attempt.shutdownSignal
-    this.attempt = attempt.attempt
-    if (attempt.prevError !== undefined) {
-      this.prevError = attempt.prevError
-    }
-  }
-
-  get abortSignal(): AbortSignal {
-    this.#abortSignal ??= toAbortSignal(this.cancelSignal)
-    return this.#abortSignal
+  const { prevError, ...given } = attempt
+  let abortSignal: AbortSignal | undefined
+  return {
+    ...given,
+    ...(prevError === undefined ? {} : { prevError }),
+    get abortSignal() {
+      abortSignal ??= toAbortSignal(given.cancelSignal)
+      return abortSignal
+    },
   }
 }

@@ -50,6 +50,16 @@ export type DurableParentTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOu
   }
 
 /**
+ * The output of a parent task that has no finalize task.
+ *
+ * @category Task
+ */
+export type DurableParentTaskDefaultOutput<TRunOutput> = {
+  output: TRunOutput
+  childrenTasksOutputs: Array<DurableChildTaskExecutionOutput>
+}
+
+/**
  * Options of a finalize task: a plain task, or a parent with children and a finalize task of its own.
  *
  * @category Task

@@ -9,9 +9,31 @@ import {
 import { type Serializer } from '../base/serializer.ts'
 import { type Composed, type FanIn, type ParentPlan } from '../machine/parent.ts'
 import { type DurableChildTaskExecutionOutput, type TaskDefinition } from './define.ts'
+import { type TaskRegistry } from './registry.ts'
+
+/** Plans of parents, made once for each task. */
+export function createPlans(
+  registry: TaskRegistry,
+  serializer: Serializer,
+): (taskId: string) => ParentPlan | undefined {
+  const plans = new Map<string, ParentPlan>()
+  return (taskId) => {
+    const known = plans.get(taskId)
+    if (known !== undefined) {
+      return known
+    }
+    const definition = registry.get(taskId)
+    if (definition === undefined) {
+      return undefined
+    }
+    const plan = planOf(definition, serializer)
+    plans.set(taskId, plan)
+    return plan
+  }
+}
 
 /** What the rules must know of a parent's task. */
-export function planOf(definition: TaskDefinition, serializer: Serializer): ParentPlan {
+function planOf(definition: TaskDefinition, serializer: Serializer): ParentPlan {
   if (definition.isSequenceStep) {
     return sequencePlan(definition)
   }
@@ -81,5 +103,5 @@ function noOutput(facts: FanIn, index: number): DurableExecutionErrorStorageObje
 }
 
 function finalError(error: unknown): DurableExecutionErrorStorageObject {
-  return { ...toErrorStorageObject(toDurableExecutionError(error)), isRetryable: false }
+  return { ...toErrorStorageObject(toDurableExecutionError(error)), errorType: 'generic', isRetryable: false }
 }

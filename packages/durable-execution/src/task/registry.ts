@@ -14,7 +14,8 @@ import { validateTaskId } from './task-id.ts'
 type Validator = (input: unknown) => MaybePromise<unknown>
 // The registry takes tasks of all types; what it is given was checked where it was written.
 type AnyTaskOptions = DurableTaskOptions<never, unknown>
-type AnyParentTaskOptions = DurableParentTaskOptions<never, unknown, unknown, unknown>
+/** A parent task of any types: what it is given was checked where it was written. */
+export type AnyParentTaskOptions = DurableParentTaskOptions<never, unknown, unknown, unknown>
 
 /** Tasks by id. */
 export class TaskRegistry {
@@ -138,7 +139,7 @@ function defineParentTask(
     finalize:
       finalizeTask === undefined || finalizeTask === null
         ? undefined
-        : 'runParent' in finalizeTask
+        : typeof finalizeTask === 'object' && 'runParent' in finalizeTask
           ? defineParentTask(finalizeTask, undefined)
           : defineTask(finalizeTask, undefined),
   }

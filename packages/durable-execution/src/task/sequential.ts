@@ -103,7 +103,8 @@ function defineStep(id: string, member: AnyTask, finalize: TaskDefinition | unde
     run: (_ctx, input) =>
       Promise.resolve({
         kind: 'parent',
-        output: undefined,
+        // Any serializer can write null; to plain JSON undefined is no value.
+        output: null,
         childrenTasks: [{ task: { id: member.id }, input }],
       }),
     finalize,

@@ -16,11 +16,10 @@ import { type DurableExecutorOptions } from '../executor/options.ts'
  * const reminder = executor.task({ id: 'reminder', timeoutMs: 1000, sleepMsBeforeRun: 3 * 86_400_000, run: () => 'sent' })
  * await executor.start()
  * const handle = await executor.enqueueTask(reminder, undefined)
- * await clock.advance('3d')
- * console.log((await handle.getTaskExecution()).status)
- * const shutdown = executor.shutdown()
+ * await clock.leap('3d')
  * await clock.advance('1s')
- * await shutdown
+ * console.log((await handle.getTaskExecution()).status) // → completed
+ * await executor.shutdown()
  * ```
  *
  * @category Testing

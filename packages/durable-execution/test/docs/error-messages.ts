@@ -5,12 +5,16 @@ import { read, sources } from './places.ts'
 /** A message, with `<>` for whatever is filled in. */
 export type Message = { text: string; place: string }
 
+// What cases of the testing kit throw is for those cases.
+const NOT_FOR_USERS = /\/testing\/(?:conformance|explore)\//
 const CONSTRUCTED = /new Durable\w*Error\(/g
 const SEAM = /(['"`])\s*\+\s*(['"`])/g
 
 /** The sources as texts in which messages of several literals are one. */
 export function sourceTexts(): Array<{ path: string; text: string }> {
-  return sources().map(({ path, text }) => ({ path, text: joinLiterals(withoutComments(text)) }))
+  return sources()
+    .filter(({ path }) => !NOT_FOR_USERS.test(path))
+    .map(({ path, text }) => ({ path, text: joinLiterals(withoutComments(text)) }))
 }
 
 /** The messages that errors are made with; those that are no literal come as the expression, in `computed`. */
@@ -24,7 +28,10 @@ export function messagesOfSources(): { literal: Array<Message>; computed: Array<
       if (message !== undefined) {
         literal.push({ text: message, place: path })
       } else if (!argument.startsWith(')')) {
-        computed.push({ text: /^[^,]*?(?:\([^)]*\))?(?=[,)\s])/.exec(argument)?.[0] ?? argument, place: path })
+        computed.push({
+          text: /^[^,]*?(?:\([^)]*\))?(?=[,)\s])/.exec(argument)?.[0] ?? argument,
+          place: path,
+        })
       }
     }
   }

@@ -10,7 +10,7 @@ const NOT_IN_USE = ['tags', 'nameLength']
 
 test('the guide lists every limit that is in use, with its value', () => {
   const [, text = ''] = read('docs/tasks.md').text.split('\n## Limits\n')
-  const listed = [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+) +\|/gm)].map(([, name = '', value = '']) => [
+  const listed = [...text.matchAll(/^\| `(\w+)` +\| +([\d,]+) +\|/gm)].map(([, name = '', value = '']) => [
     name,
     Number(value.replaceAll(',', '')),
   ])

@@ -37,7 +37,7 @@ export function fencesOf(text: string): Array<Fence> {
 }
 
 /** The text with its fenced blocks blanked, so that lines keep their numbers. */
-export function withoutFences(text: string): string {
+function withoutFences(text: string): string {
   const lines = text.split('\n')
   for (const { code, line } of fencesOf(text)) {
     for (let index = line - 2; index < line + code.split('\n').length; index += 1) {

@@ -9,12 +9,13 @@ export const PACKAGE: string = join(ROOT, 'packages/durable-execution')
 /** A text and its path from the root of the repository. */
 export type Text = { path: string; text: string }
 
-/** The README, its neighbours and the guides. */
+/** The README and its neighbours, the one that is published, and the guides. */
 export function documents(): Array<Text> {
   const isDocument = (name: string): boolean => name.endsWith('.md')
   const inRoot = readdirSync(ROOT).filter(isDocument)
   const guides = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).filter(isDocument)
-  return [...inRoot, ...guides.map((name) => join('docs', name))].toSorted().map(read)
+  const published = relative(ROOT, join(PACKAGE, 'README.md'))
+  return [...inRoot, published, ...guides.map((name) => join('docs', name))].map(read)
 }
 
 /** The sources of the package that are published. */

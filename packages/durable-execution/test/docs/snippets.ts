@@ -9,7 +9,7 @@ import { fencesOf } from './markdown.ts'
 import { documents, sources, type Text } from './places.ts'
 
 /** A part of a program, and where it stands. */
-export type SnippetPart = { code: string; path: string; line: number }
+type SnippetPart = { code: string; path: string; line: number }
 
 /** A program: a block and those that continue it. */
 export type Snippet = {

@@ -139,7 +139,8 @@ export const insertCases: ReadonlyArray<ConformanceCase> = [
     rule: STORAGE_RULES.sharing,
     run: async (world) => {
       const row = fullRow('te_1')
-      const storage = await openWith(world, [row])
+      const storage = await world.open()
+      await insert(storage, [row])
       row.startAt.setTime(0)
       row.retryOptions.maxAttempts = 99
       row.childrenTasks.pop()

@@ -24,7 +24,7 @@ function rivals<A, B>(
 ): Array<ConformanceCase> {
   const begin = async (world: ConformanceWorld): Promise<[DurableStorage, DurableStorage]> => {
     const one = await world.open()
-    await insert(one, rows)
+    await insert(one, structuredClone(rows))
     return [one, await world.open()]
   }
   const common = { rule: STORAGE_RULES.locking, needs: ['two_connections'] as const }

@@ -16,7 +16,7 @@ export async function openTwice(
 ): Promise<[DurableStorage, DurableStorage]> {
   const one = await world.open()
   const other = await world.open()
-  await insert(one, rows)
+  await insert(one, structuredClone(rows))
   return [one, other]
 }
 

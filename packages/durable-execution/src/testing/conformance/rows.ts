@@ -117,7 +117,8 @@ export async function openWith(
   rows: Array<Row>,
 ): Promise<DurableStorage> {
   const storage = await open()
-  await insert(storage, rows)
+  // Copies, because a storage that keeps the rows of its callers must not spoil those of later cases.
+  await insert(storage, structuredClone(rows))
   return storage
 }
 
@@ -190,9 +191,21 @@ export function assertRows(actual: Array<Partial<Row>>, expected: Array<Partial<
   }
 }
 
+// So many are named in a message: comparing ten thousand ids line by line would take minutes.
+const NAMED_IN_MESSAGES = 10
+
 /** Asserts that the ids are the expected ones, each once, in any order. */
 export function assertIds(actual: Array<string>, expected: Array<string>): void {
-  assert.deepEqual(actual.toSorted(), expected.toSorted())
+  const wanted = new Set(expected)
+  const given = new Set(actual)
+  assert.deepEqual(
+    {
+      missing: expected.filter((id) => !given.has(id)).slice(0, NAMED_IN_MESSAGES),
+      unexpected: actual.filter((id) => !wanted.has(id)).slice(0, NAMED_IN_MESSAGES),
+      count: actual.length,
+    },
+    { missing: [], unexpected: [], count: expected.length },
+  )
 }
 
 /** Asserts that the storage holds these rows and no others. */

@@ -1,7 +1,8 @@
 /** How an executor carries the rules: the pieces that a planted fault may replace by a wrong one. */
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
-import { applyUpdate, type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
+import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
 import { type FindKind, type Found, NOW } from './world.ts'

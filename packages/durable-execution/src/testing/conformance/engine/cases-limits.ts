@@ -13,13 +13,17 @@ const serializer = createDefaultSerializer()
 const textOf = (bytes: number): string => 'x'.repeat(bytes - serializer.serialize('').length)
 
 const limitCases: Array<EngineConformanceCase> = [
-  engineCase('limit.input_payload', 'an input of just the allowed bytes is taken, one more is refused with limit and size', async (world) => {
-    const executor = world.newExecutor({ maxPayloadBytes: 100 })
-    const task = executor.task({ id: 'task', timeoutMs: 1_000, run: () => 'done' })
-    await executor.enqueueTask(task, textOf(100))
-    await assertRefused(() => executor.enqueueTask(task, textOf(101)), /101 bytes.*100.*maxPayloadBytes/)
-    assert.equal((await world.rows()).length, 1)
-  }),
+  engineCase(
+    'limit.input_payload',
+    'an input of just the allowed bytes is taken, one more is refused with limit and size',
+    async (world) => {
+      const executor = world.newExecutor({ maxPayloadBytes: 100 })
+      const task = executor.task({ id: 'task', timeoutMs: 1_000, run: () => 'done' })
+      await executor.enqueueTask(task, textOf(100))
+      await assertRefused(() => executor.enqueueTask(task, textOf(101)), /101 bytes.*100.*maxPayloadBytes/)
+      assert.equal((await world.rows()).length, 1)
+    },
+  ),
 
   engineCase('limit.payload_in_bytes', 'bytes are counted, not characters', async (world) => {
     const executor = world.newExecutor({ maxPayloadBytes: 100 })
@@ -38,82 +42,101 @@ const limitCases: Array<EngineConformanceCase> = [
     )
   }),
 
-  engineCase('limit.output_payload', 'an output that is too large ends the attempt failed, and is not retried', async (world) => {
-    const executor = world.newExecutor({ maxPayloadBytes: 100 })
-    const task = executor.task({
-      id: 'task',
-      timeoutMs: 1_000,
-      retryOptions: { maxAttempts: 3 },
-      run: (_ctx, bytes: number) => textOf(bytes),
-    })
-    await executor.start()
-    assert.equal((await world.finish(await executor.enqueueTask(task, 100))).status, 'completed')
-    const finished = await world.finish(await executor.enqueueTask(task, 101))
-    assert.equal(finished.status, 'failed')
-    assert.match(finished.error.message, /101 bytes.*100.*maxPayloadBytes/)
-    assert.equal(finished.retryAttempts, 0)
-  }),
-
-  engineCase('limit.child_payload', 'an input of a child that is too large fails the parent', async (world) => {
-    const executor = world.newExecutor({ maxPayloadBytes: 100 })
-    const child = executor.task({ id: 'child', timeoutMs: 1_000, run: (_ctx, text: string) => text.length })
-    const parent = executor.parentTask({
-      id: 'parent',
-      timeoutMs: 1_000,
-      runParent: () => ({ output: 1, childrenTasks: [{ task: child, input: textOf(101) }] }),
-    })
-    await executor.start()
-    const finished = await world.finish(await executor.enqueueTask(parent, undefined))
-    assert.equal(finished.status, 'failed')
-    assert.match(finished.error.message, /input of task child.*101 bytes.*maxPayloadBytes/)
-    assert.equal((await world.rows()).length, 1)
-  }),
-
-  engineCase('limit.composed_is_free', 'what the engine puts together from children may be larger', async (world) => {
-    const executor = world.newExecutor({ maxPayloadBytes: 100 })
-    const child = executor.task({ id: 'child', timeoutMs: 1_000, run: () => textOf(90) })
-    const childrenTasks = [1, 2, 3].map((input) => ({ task: child, input }))
-    const composed = executor.parentTask({
-      id: 'composed',
-      timeoutMs: 1_000,
-      runParent: () => ({ output: null, childrenTasks }),
-    })
-    const finalized = executor.parentTask({
-      id: 'finalized',
-      timeoutMs: 1_000,
-      runParent: () => ({ output: null, childrenTasks }),
-      finalizeTask: {
-        id: 'finish',
+  engineCase(
+    'limit.output_payload',
+    'an output that is too large ends the attempt failed, and is not retried',
+    async (world) => {
+      const executor = world.newExecutor({ maxPayloadBytes: 100 })
+      const task = executor.task({
+        id: 'task',
         timeoutMs: 1_000,
-        run: (_ctx, { childrenTasksOutputs }) => childrenTasksOutputs.length,
-      },
-    })
-    await executor.start()
-    const first = await world.finish(await executor.enqueueTask(composed, undefined))
-    assert.equal(first.status === 'completed' && first.output.childrenTasksOutputs.length, 3)
-    const second = await world.finish(await executor.enqueueTask(finalized, undefined))
-    assert.equal(second.status === 'completed' && second.output, 3)
-  }),
+        retryOptions: { maxAttempts: 3 },
+        run: (_ctx, bytes: number) => textOf(bytes),
+      })
+      await executor.start()
+      assert.equal((await world.finish(await executor.enqueueTask(task, 100))).status, 'completed')
+      const finished = await world.finish(await executor.enqueueTask(task, 101))
+      assert.equal(finished.status, 'failed')
+      assert.match(finished.error.message, /101 bytes.*100.*maxPayloadBytes/)
+      assert.equal(finished.retryAttempts, 0)
+    },
+  ),
 
-  engineCase('limit.children', 'more than 100,000 children fail their parent, with limit and number', async (world) => {
-    const executor = world.newExecutor()
-    const child = executor.task({ id: 'child', timeoutMs: 1_000, run: () => 'done' })
-    const parent = executor.parentTask({
-      id: 'parent',
-      timeoutMs: 1_000,
-      retryOptions: { maxAttempts: 3 },
-      runParent: () => ({
-        output: null,
-        childrenTasks: Array.from({ length: LIMITS.childrenPerParent + 1 }, () => ({ task: child, input: 1 })),
-      }),
-    })
-    await executor.start()
-    const finished = await world.finish(await executor.enqueueTask(parent, undefined))
-    assert.equal(finished.status, 'failed')
-    assert.match(finished.error.message, /100001 children.*100000.*childrenPerParent/)
-    assert.equal(finished.retryAttempts, 0)
-    assert.equal((await world.rows()).length, 1)
-  }),
+  engineCase(
+    'limit.child_payload',
+    'an input of a child that is too large fails the parent',
+    async (world) => {
+      const executor = world.newExecutor({ maxPayloadBytes: 100 })
+      const child = executor.task({ id: 'child', timeoutMs: 1_000, run: (_ctx, text: string) => text.length })
+      const parent = executor.parentTask({
+        id: 'parent',
+        timeoutMs: 1_000,
+        runParent: () => ({ output: 1, childrenTasks: [{ task: child, input: textOf(101) }] }),
+      })
+      await executor.start()
+      const finished = await world.finish(await executor.enqueueTask(parent, undefined))
+      assert.equal(finished.status, 'failed')
+      assert.match(finished.error.message, /input of task child.*101 bytes.*maxPayloadBytes/)
+      assert.equal((await world.rows()).length, 1)
+    },
+  ),
+
+  engineCase(
+    'limit.composed_is_free',
+    'what the engine puts together from children may be larger',
+    async (world) => {
+      const executor = world.newExecutor({ maxPayloadBytes: 100 })
+      const child = executor.task({ id: 'child', timeoutMs: 1_000, run: () => textOf(90) })
+      const childrenTasks = [1, 2, 3].map((input) => ({ task: child, input }))
+      const composed = executor.parentTask({
+        id: 'composed',
+        timeoutMs: 1_000,
+        runParent: () => ({ output: null, childrenTasks }),
+      })
+      const finalized = executor.parentTask({
+        id: 'finalized',
+        timeoutMs: 1_000,
+        runParent: () => ({ output: null, childrenTasks }),
+        finalizeTask: {
+          id: 'finish',
+          timeoutMs: 1_000,
+          run: (_ctx, { childrenTasksOutputs }) => childrenTasksOutputs.length,
+        },
+      })
+      await executor.start()
+      const first = await world.finish(await executor.enqueueTask(composed, undefined))
+      assert.equal(first.status === 'completed' && first.output.childrenTasksOutputs.length, 3)
+      const second = await world.finish(await executor.enqueueTask(finalized, undefined))
+      assert.equal(second.status === 'completed' && second.output, 3)
+    },
+  ),
+
+  engineCase(
+    'limit.children',
+    'more than 100,000 children fail their parent, with limit and number',
+    async (world) => {
+      const executor = world.newExecutor()
+      const child = executor.task({ id: 'child', timeoutMs: 1_000, run: () => 'done' })
+      const parent = executor.parentTask({
+        id: 'parent',
+        timeoutMs: 1_000,
+        retryOptions: { maxAttempts: 3 },
+        runParent: () => ({
+          output: null,
+          childrenTasks: Array.from({ length: LIMITS.childrenPerParent + 1 }, () => ({
+            task: child,
+            input: 1,
+          })),
+        }),
+      })
+      await executor.start()
+      const finished = await world.finish(await executor.enqueueTask(parent, undefined))
+      assert.equal(finished.status, 'failed')
+      assert.match(finished.error.message, /100001 children.*100000.*childrenPerParent/)
+      assert.equal(finished.retryAttempts, 0)
+      assert.equal((await world.rows()).length, 1)
+    },
+  ),
 ]
 
 /** A serializer that writes its mark before the JSON and reads only what has it. */
@@ -130,7 +153,11 @@ const marking: Serializer = {
 const serializerCases: Array<EngineConformanceCase> = [
   engineCase('serializer.own', 'the given serializer writes and reads every value', async (world) => {
     const executor = world.newExecutor({ serializer: marking })
-    const task = executor.task({ id: 'task', timeoutMs: 1_000, run: (_ctx, input: { a: number }) => [input.a] })
+    const task = executor.task({
+      id: 'task',
+      timeoutMs: 1_000,
+      run: (_ctx, input: { a: number }) => [input.a],
+    })
     await executor.start()
     const finished = await world.finish(await executor.enqueueTask(task, { a: 1 }))
     assert.deepEqual(finished.status === 'completed' && finished.output, [1])
@@ -153,17 +180,21 @@ const serializerCases: Array<EngineConformanceCase> = [
     assert.ok((await world.rows()).every((row) => row.status === 'completed' && row.isClosed))
   }),
 
-  engineCase('serializer.default', 'the default serializer keeps values that JSON would not', async (world) => {
-    const executor = world.newExecutor()
-    const task = executor.task({ id: 'task', timeoutMs: 1_000, run: (_ctx, input: unknown) => input })
-    await executor.start()
-    const value = { at: new Date(0), set: new Set([1n]), missing: undefined, nan: Number.NaN }
-    for (const input of [value, undefined, null]) {
-      const finished = await world.finish(await executor.enqueueTask(task, input))
-      assert.equal(finished.status, 'completed')
-      assert.deepEqual(finished.output, input)
-    }
-  }),
+  engineCase(
+    'serializer.default',
+    'the default serializer keeps values that JSON would not',
+    async (world) => {
+      const executor = world.newExecutor()
+      const task = executor.task({ id: 'task', timeoutMs: 1_000, run: (_ctx, input: unknown) => input })
+      await executor.start()
+      const value = { at: new Date(0), set: new Set([1n]), missing: undefined, nan: Number.NaN }
+      for (const input of [value, undefined, null]) {
+        const finished = await world.finish(await executor.enqueueTask(task, input))
+        assert.equal(finished.status, 'completed')
+        assert.deepEqual(finished.output, input)
+      }
+    },
+  ),
 
   engineCase('serializer.refused_input', 'an input that cannot be serialized is refused', async (world) => {
     const executor = world.newExecutor()
@@ -172,40 +203,48 @@ const serializerCases: Array<EngineConformanceCase> = [
     assert.deepEqual(await world.rows(), [])
   }),
 
-  engineCase('run.unreadable_input', 'an input that cannot be read ends the attempt failed, and is not retried', async (world) => {
-    const writer = world.newExecutor()
-    const reader = world.newExecutor({ serializer: marking })
-    const options = {
-      id: 'task',
-      timeoutMs: 1_000,
-      retryOptions: { maxAttempts: 3 },
-      run: () => 'never called',
-    }
-    reader.task(options)
-    const handle = await writer.enqueueTask(writer.task(options), 'no mark')
-    await reader.start()
-    const finished = await world.finish(handle)
-    assert.equal(finished.status, 'failed')
-    assertText(finished.error.message, 'Error deserializing value: no mark')
-    assert.equal(finished.error.isRetryable, false)
-    assert.equal(finished.retryAttempts, 0)
-  }),
+  engineCase(
+    'run.unreadable_input',
+    'an input that cannot be read ends the attempt failed, and is not retried',
+    async (world) => {
+      const writer = world.newExecutor()
+      const reader = world.newExecutor({ serializer: marking })
+      const options = {
+        id: 'task',
+        timeoutMs: 1_000,
+        retryOptions: { maxAttempts: 3 },
+        run: () => 'never called',
+      }
+      reader.task(options)
+      const handle = await writer.enqueueTask(writer.task(options), 'no mark')
+      await reader.start()
+      const finished = await world.finish(handle)
+      assert.equal(finished.status, 'failed')
+      assertText(finished.error.message, 'Error deserializing value: no mark')
+      assert.equal(finished.error.isRetryable, false)
+      assert.equal(finished.retryAttempts, 0)
+    },
+  ),
 
-  engineCase('run.unserializable_output', 'an output that cannot be serialized ends the attempt failed, and is not retried', async (world) => {
-    const executor = world.newExecutor()
-    const task = executor.task({
-      id: 'task',
-      timeoutMs: 1_000,
-      retryOptions: { maxAttempts: 3 },
-      run: () => ({ fn: () => 1 }),
-    })
-    await executor.start()
-    const finished = await world.finish(await executor.enqueueTask(task, undefined))
-    assert.equal(finished.status, 'failed')
-    assert.match(finished.error.message, /^Error serializing value: ./)
-    assert.equal(finished.error.isRetryable, false)
-    assert.equal(finished.retryAttempts, 0)
-  }),
+  engineCase(
+    'run.unserializable_output',
+    'an output that cannot be serialized ends the attempt failed, and is not retried',
+    async (world) => {
+      const executor = world.newExecutor()
+      const task = executor.task({
+        id: 'task',
+        timeoutMs: 1_000,
+        retryOptions: { maxAttempts: 3 },
+        run: () => ({ fn: () => 1 }),
+      })
+      await executor.start()
+      const finished = await world.finish(await executor.enqueueTask(task, undefined))
+      assert.equal(finished.status, 'failed')
+      assert.match(finished.error.message, /^Error serializing value: ./)
+      assert.equal(finished.error.isRetryable, false)
+      assert.equal(finished.retryAttempts, 0)
+    },
+  ),
 ]
 
 export const LIMIT_CASES: Array<EngineConformanceCase> = [...limitCases, ...serializerCases]

@@ -73,7 +73,10 @@ export const RECOVERY_CASES: Array<EngineConformanceCase> = [
       assert.equal(row.losses, loss)
       pauses.push(row.startAt.getTime() - row.updatedAt.getTime())
     }
-    assert.deepEqual(pauses.map((ms) => Math.max(ms, 0)), [0, 1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000))
+    assert.deepEqual(
+      pauses.map((ms) => Math.max(ms, 0)),
+      [0, 1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000),
+    )
   }),
 
   engineCase('recovery.max_losses', 'the third loss in a row is the end', async (world) => {
@@ -99,60 +102,83 @@ export const RECOVERY_CASES: Array<EngineConformanceCase> = [
     latest(started).gate.open('free')
   }),
 
-  engineCase('recovery.max_losses_option', 'the number of losses is the task’s option, else the executor’s', async (world) => {
-    for (const [executorLosses, taskLosses, expected] of [
-      [1, undefined, 1],
-      [5, 2, 2],
-    ] as const) {
-      const survivor = world.newExecutor({ expireMs: 2_000, maxLosses: executorLosses, maxConcurrentTaskExecutions: 1 })
-      const { task } = waitingTask(survivor, 'work', taskLosses === undefined ? {} : { maxLosses: taskLosses })
-      const { task: occupied, started } = waitingTask(survivor, `occupied${expected}`)
-      await world.until(survivor.start())
-      await survivor.enqueueTask(occupied, 1)
-      await untilTrue(world, () => started.length === 1)
-      const handle = await survivor.enqueueTask(task, 1)
-      for (let loss = 1; loss <= expected; loss += 1) {
-        await loseOnce(world, handle.getTaskExecutionId(), 2_000)
-        await untilRow(world, handle.getTaskExecutionId(), ({ losses }) => losses === loss)
+  engineCase(
+    'recovery.max_losses_option',
+    'the number of losses is the task’s option, else the executor’s',
+    async (world) => {
+      for (const [executorLosses, taskLosses, expected] of [
+        [1, undefined, 1],
+        [5, 2, 2],
+      ] as const) {
+        const survivor = world.newExecutor({
+          expireMs: 2_000,
+          maxLosses: executorLosses,
+          maxConcurrentTaskExecutions: 1,
+        })
+        const { task } = waitingTask(
+          survivor,
+          'work',
+          taskLosses === undefined ? {} : { maxLosses: taskLosses },
+        )
+        const { task: occupied, started } = waitingTask(survivor, `occupied${expected}`)
+        await world.until(survivor.start())
+        await survivor.enqueueTask(occupied, 1)
+        await untilTrue(world, () => started.length === 1)
+        const handle = await survivor.enqueueTask(task, 1)
+        for (let loss = 1; loss <= expected; loss += 1) {
+          await loseOnce(world, handle.getTaskExecutionId(), 2_000)
+          await untilRow(world, handle.getTaskExecutionId(), ({ losses }) => losses === loss)
+        }
+        const end = await world.finish(handle)
+        assert.match(
+          end.status === 'failed' ? end.error.message : end.status,
+          new RegExp(`^Task lost ${expected} times`),
+        )
+        latest(started).gate.open('free')
+        await world.until(survivor.shutdown())
       }
-      const end = await world.finish(handle)
-      assert.match(end.status === 'failed' ? end.error.message : end.status, new RegExp(`^Task lost ${expected} times`))
-      latest(started).gate.open('free')
-      await world.until(survivor.shutdown())
-    }
-  }),
+    },
+  ),
 
-  engineCase('recovery.settle_resets', 'an attempt that settles, even badly, resets the count of losses', async (world) => {
-    const client = world.newExecutor()
-    const { task } = waitingTask(client, 'work', { maxAttempts: 1 })
-    const handle = await client.enqueueTask(task, 1)
-    const id = handle.getTaskExecutionId()
-    await loseOnce(world, id, 2_000)
-    const survivor = world.newExecutor({ expireMs: 2_000 })
-    const { started } = waitingTask(survivor, 'work')
-    await world.until(survivor.start())
-    await untilTrue(world, () => started.length === 1)
-    assert.equal((await world.row(id)).losses, 1)
-    latest(started).gate.fail(new Error('not this time'))
-    await untilTrue(world, () => started.length === 2)
-    assert.equal((await world.row(id)).losses, 0)
-    latest(started).gate.open('done')
-    assert.equal((await world.finish(handle)).status, 'completed')
-  }),
+  engineCase(
+    'recovery.settle_resets',
+    'an attempt that settles, even badly, resets the count of losses',
+    async (world) => {
+      const client = world.newExecutor()
+      const { task } = waitingTask(client, 'work', { maxAttempts: 1 })
+      const handle = await client.enqueueTask(task, 1)
+      const id = handle.getTaskExecutionId()
+      await loseOnce(world, id, 2_000)
+      const survivor = world.newExecutor({ expireMs: 2_000 })
+      const { started } = waitingTask(survivor, 'work')
+      await world.until(survivor.start())
+      await untilTrue(world, () => started.length === 1)
+      assert.equal((await world.row(id)).losses, 1)
+      latest(started).gate.fail(new Error('not this time'))
+      await untilTrue(world, () => started.length === 2)
+      assert.equal((await world.row(id)).losses, 0)
+      latest(started).gate.open('done')
+      assert.equal((await world.finish(handle)).status, 'completed')
+    },
+  ),
 
-  engineCase('recovery.any_process', 'an executor that does not know the task puts it back for those who do', async (world) => {
-    const client = world.newExecutor()
-    const { task } = waitingTask(client, 'work')
-    const id = (await client.enqueueTask(task, 1)).getTaskExecutionId()
-    await loseOnce(world, id, 2_000)
-    const stranger = world.newExecutor({ expireMs: 2_000 })
-    quickTask(stranger, 'else')
-    await world.until(stranger.start())
-    const row = await untilRow(world, id, ({ status }) => status === 'ready')
-    assert.equal(row.error?.message, 'Task expired')
-    await world.clock.advance('1m')
-    assert.equal((await world.row(id)).status, 'ready')
-  }),
+  engineCase(
+    'recovery.any_process',
+    'an executor that does not know the task puts it back for those who do',
+    async (world) => {
+      const client = world.newExecutor()
+      const { task } = waitingTask(client, 'work')
+      const id = (await client.enqueueTask(task, 1)).getTaskExecutionId()
+      await loseOnce(world, id, 2_000)
+      const stranger = world.newExecutor({ expireMs: 2_000 })
+      quickTask(stranger, 'else')
+      await world.until(stranger.start())
+      const row = await untilRow(world, id, ({ status }) => status === 'ready')
+      assert.equal(row.error?.message, 'Task expired')
+      await world.clock.advance('1m')
+      assert.equal((await world.row(id)).status, 'ready')
+    },
+  ),
 
   engineCase('recovery.live_lease', 'a live executor keeps its rows’ leases in the future', async (world) => {
     const executor = world.newExecutor({ expireMs: 3_000 })
@@ -175,25 +201,29 @@ export const RECOVERY_CASES: Array<EngineConformanceCase> = [
     assert.equal(end.status, 'completed')
   }),
 
-  engineCase('unknown.left_alone', 'a task nobody here knows is neither claimed nor failed, and holds up nobody', async (world) => {
-    const client = world.newExecutor()
-    const strange = quickTask(client, 'strange')
-    const handles = []
-    for (let count = 0; count < 40; count += 1) {
-      handles.push(await client.enqueueTask(strange, count))
-    }
-    const executor = world.newExecutor({ maxConcurrentTaskExecutions: 2 })
-    const known = quickTask(executor, 'known')
-    await world.until(executor.start())
-    const handle = await executor.enqueueTask(known, 1)
-    const sentAt = world.clock.monotonicNow()
-    assert.equal((await world.finish(handle)).status, 'completed')
-    assert.ok(world.clock.monotonicNow() - sentAt <= 550)
-    await world.clock.advance('2m')
-    for (const one of handles) {
-      const row = await world.row(one.getTaskExecutionId())
-      assert.equal(row.status, 'ready')
-      assert.equal(row.startedAt, undefined)
-    }
-  }),
+  engineCase(
+    'unknown.left_alone',
+    'a task nobody here knows is neither claimed nor failed, and holds up nobody',
+    async (world) => {
+      const client = world.newExecutor()
+      const strange = quickTask(client, 'strange')
+      const handles = []
+      for (let count = 0; count < 40; count += 1) {
+        handles.push(await client.enqueueTask(strange, count))
+      }
+      const executor = world.newExecutor({ maxConcurrentTaskExecutions: 2 })
+      const known = quickTask(executor, 'known')
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(known, 1)
+      const sentAt = world.clock.monotonicNow()
+      assert.equal((await world.finish(handle)).status, 'completed')
+      assert.ok(world.clock.monotonicNow() - sentAt <= 550)
+      await world.clock.advance('2m')
+      for (const one of handles) {
+        const row = await world.row(one.getTaskExecutionId())
+        assert.equal(row.status, 'ready')
+        assert.equal(row.startedAt, undefined)
+      }
+    },
+  ),
 ]

@@ -1,14 +1,12 @@
-/** Cases: attempts that take too long, functions that do not end, and very long delays. */
+/** Cases: attempts that take too long, and functions that do not end. */
 
 import assert from 'node:assert/strict'
 
 import { DurableExecutionTimedOutError } from '../../../base/errors.ts'
-import { LIMITS } from '../../../base/limits.ts'
 import { type DurableTaskHandle } from '../../../client/handle.ts'
 import { type DurableExecutor } from '../../../executor/executor.ts'
 import { type DurableTaskRunContext } from '../../../task/context.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
-import { assertRefused } from './refusals.ts'
 import { type EngineWorld } from './world.ts'
 
 /** A task of which the test holds the end of each attempt in its hands. */
@@ -44,120 +42,164 @@ async function enqueueHeld(
 }
 
 const timeoutCases: Array<EngineConformanceCase> = [
-  engineCase('timeout.signal', 'when the time is over the signals of the attempt fire, with the reason', async (world) => {
-    const { contexts, end } = await enqueueHeld(world)
-    await world.clock.advance(900)
-    const [ctx] = contexts
-    assert.ok(ctx !== undefined)
-    const { abortSignal } = ctx
-    assert.equal(ctx.cancelSignal.isCancelled(), false)
-    assert.equal(abortSignal.aborted, false)
-    await world.clock.advance(200)
-    assert.equal(ctx.cancelSignal.isCancelled(), true)
-    assert.equal(abortSignal.aborted, true)
-    assert.ok(abortSignal.reason instanceof DurableExecutionTimedOutError)
-    end[0]?.('late')
-  }),
+  engineCase(
+    'timeout.signal',
+    'when the time is over the signals of the attempt fire, with the reason',
+    async (world) => {
+      const { contexts, end } = await enqueueHeld(world)
+      await world.clock.advance(900)
+      const [ctx] = contexts
+      assert.ok(ctx !== undefined)
+      const { abortSignal } = ctx
+      assert.equal(ctx.cancelSignal.isCancelled(), false)
+      assert.equal(abortSignal.aborted, false)
+      await world.clock.advance(200)
+      assert.equal(ctx.cancelSignal.isCancelled(), true)
+      assert.equal(abortSignal.aborted, true)
+      assert.ok(abortSignal.reason instanceof DurableExecutionTimedOutError)
+      end[0]?.('late')
+    },
+  ),
 
-  engineCase('timeout.ends_attempt', 'the attempt ends as timed out, whatever the function returns afterwards', async (world) => {
-    const { contexts, end, handle } = await enqueueHeld(world)
-    await world.clock.advance(500)
-    contexts[0]?.cancelSignal.onCancelled(() => end[0]?.('at the last moment'))
-    const finished = await world.finish(handle, 5_000)
-    assert.equal(finished.status, 'timed_out')
-    assert.equal(finished.error.message, 'Task timed out')
-    assert.ok(finished.error instanceof DurableExecutionTimedOutError)
-    const took = finished.finishedAt.getTime() - finished.startedAt.getTime()
-    assert.ok(took >= 1_000 && took <= 1_100, `${took} ms`)
-  }),
+  engineCase(
+    'timeout.signal',
+    'an abort signal that is first looked at after the timeout is aborted',
+    async (world) => {
+      const { contexts, end } = await enqueueHeld(world)
+      await world.clock.advance(1_100)
+      assert.equal(contexts[0]?.abortSignal.aborted, true)
+      assert.ok(contexts[0]?.abortSignal.reason instanceof DurableExecutionTimedOutError)
+      end[0]?.('late')
+    },
+  ),
 
-  engineCase('timeout.is_retryable', 'a timeout is retried like any error, and bounds each attempt anew', async (world) => {
-    const { contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
-    await world.clock.advance(500)
-    contexts[0]?.cancelSignal.onCancelled(() => end[0]?.('late'))
-    await world.clock.advance(700)
-    assert.equal(contexts.length, 2)
-    assert.deepEqual(contexts[1]?.prevError, {
-      errorType: 'timed_out',
-      message: 'Task timed out',
-      isRetryable: true,
-    })
-    // 1,700 ms after the first attempt began, 700 ms after the second.
-    await world.clock.advance(500)
-    end[1]?.('in time')
-    assert.equal((await world.finish(handle)).status, 'completed')
-  }),
+  engineCase(
+    'timeout.ends_attempt',
+    'the attempt ends as timed out, whatever the function returns afterwards',
+    async (world) => {
+      const { contexts, end, handle } = await enqueueHeld(world)
+      await world.clock.advance(500)
+      contexts[0]?.cancelSignal.onCancelled(() => end[0]?.('at the last moment'))
+      const finished = await world.finish(handle, 5_000)
+      assert.equal(finished.status, 'timed_out')
+      assert.equal(finished.error.message, 'Task timed out')
+      assert.ok(finished.error instanceof DurableExecutionTimedOutError)
+      const took = finished.finishedAt.getTime() - finished.startedAt.getTime()
+      assert.ok(took >= 1_000 && took <= 1_100, `${took} ms`)
+    },
+  ),
 
-  engineCase('timeout.enough', 'a function that ends in time is not timed out, and leaves no timer', async (world) => {
-    const { end, handle, executor } = await enqueueHeld(world)
-    await world.clock.advance(900)
-    end[0]?.('in time')
-    assert.equal((await world.finish(handle)).status, 'completed')
-    await world.until(executor.shutdown())
-    assert.equal(world.clock.pendingTimers(), 0)
-  }),
+  engineCase(
+    'timeout.is_retryable',
+    'a timeout is retried like any error, and bounds each attempt anew',
+    async (world) => {
+      const { contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
+      await world.clock.advance(500)
+      contexts[0]?.cancelSignal.onCancelled(() => end[0]?.('late'))
+      await world.clock.advance(700)
+      assert.equal(contexts.length, 2)
+      assert.deepEqual(contexts[1]?.prevError, {
+        errorType: 'timed_out',
+        message: 'Task timed out',
+        isRetryable: true,
+      })
+      // 1,700 ms after the first attempt began, 700 ms after the second.
+      await world.clock.advance(500)
+      end[1]?.('in time')
+      assert.equal((await world.finish(handle)).status, 'completed')
+    },
+  ),
+
+  engineCase(
+    'timeout.enough',
+    'a function that ends in time is not timed out, and leaves no timer',
+    async (world) => {
+      const { end, handle, executor } = await enqueueHeld(world)
+      await world.clock.advance(900)
+      end[0]?.('in time')
+      assert.equal((await world.finish(handle)).status, 'completed')
+      await world.until(executor.shutdown())
+      assert.equal(world.clock.pendingTimers(), 0)
+    },
+  ),
 ]
 
 const abandonCases: Array<EngineConformanceCase> = [
-  engineCase('abandon.row_at_once', 'the row of a retry is written at once, though the old function goes on', async (world) => {
-    const { contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
-    await world.clock.advance(1_100)
-    const row = await world.row(handle.getTaskExecutionId())
-    assert.equal(row.status, 'ready')
-    assert.equal(row.retryAttempts, 1)
-    assert.equal(contexts.length, 1)
-    end[0]?.('late')
-    await world.clock.advance(100)
-    end[1]?.('in time')
-    assert.equal((await world.finish(handle)).status, 'completed')
-  }),
+  engineCase(
+    'abandon.row_at_once',
+    'the row of a retry is written at once, though the old function goes on',
+    async (world) => {
+      const { contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
+      await world.clock.advance(1_100)
+      const row = await world.row(handle.getTaskExecutionId())
+      assert.equal(row.status, 'ready')
+      assert.equal(row.retryAttempts, 1)
+      assert.equal(contexts.length, 1)
+      end[0]?.('late')
+      await world.clock.advance(100)
+      end[1]?.('in time')
+      assert.equal((await world.finish(handle)).status, 'completed')
+    },
+  ),
 
-  engineCase('abandon.waits_for_end', 'the same executor begins the retry as soon as the old function has ended', async (world) => {
-    const { contexts, end } = await enqueueHeld(world, { maxAttempts: 1 })
-    await world.clock.advance(1_400)
-    assert.equal(contexts.length, 1)
-    end[0]?.('late')
-    await world.clock.settle()
-    assert.equal(contexts.length, 2)
-    end[1]?.('in time')
-  }),
+  engineCase(
+    'abandon.waits_for_end',
+    'the same executor begins the retry as soon as the old function has ended',
+    async (world) => {
+      const { contexts, end } = await enqueueHeld(world, { maxAttempts: 1 })
+      await world.clock.advance(1_400)
+      assert.equal(contexts.length, 1)
+      end[0]?.('late')
+      await world.clock.settle()
+      assert.equal(contexts.length, 2)
+      end[1]?.('in time')
+    },
+  ),
 
-  engineCase('abandon.no_busy_waiting', 'the wait for the old function costs no more than the polls', async (world) => {
-    let claims = 0
-    const executor = world.newExecutor({
-      storage: {
-        withTransaction: (fn, hint) => {
-          claims += 1
-          return world.storage.withTransaction(fn, hint)
+  engineCase(
+    'abandon.no_busy_waiting',
+    'the wait for the old function costs no more than the polls',
+    async (world) => {
+      let claims = 0
+      const executor = world.newExecutor({
+        storage: {
+          withTransaction: (fn, hint) => {
+            claims += 1
+            return world.storage.withTransaction(fn, hint)
+          },
         },
-      },
-    })
-    const stuck = executor.task({
-      id: 'stuck',
-      timeoutMs: 1_000,
-      retryOptions: { maxAttempts: 1, baseDelayMs: 0 },
-      run: (ctx) => (ctx.attempt === 0 ? new Promise<string>(() => {}) : 'ok'),
-    })
-    await executor.start()
-    const handle = await executor.enqueueTask(stuck, undefined)
-    await world.clock.advance(1_100)
-    const before = claims
-    await world.clock.advance(800)
-    assert.ok(claims - before < 40, `${claims - before} transactions in 800 ms`)
-    assert.equal((await world.finish(handle)).status, 'completed')
-  }),
+      })
+      const stuck = executor.task({
+        id: 'stuck',
+        timeoutMs: 1_000,
+        retryOptions: { maxAttempts: 1, baseDelayMs: 0 },
+        run: (ctx) => (ctx.attempt === 0 ? new Promise<string>(() => {}) : 'ok'),
+      })
+      await executor.start()
+      const handle = await executor.enqueueTask(stuck, undefined)
+      await world.clock.advance(1_100)
+      const before = claims
+      await world.clock.advance(800)
+      assert.ok(claims - before < 40, `${claims - before} transactions in 800 ms`)
+      assert.equal((await world.finish(handle)).status, 'completed')
+    },
+  ),
 
-  engineCase('abandon.after_a_second', 'after a second the old function is abandoned, and the retry begins', async (world) => {
-    const { executor, contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
-    await world.clock.advance(1_900)
-    assert.equal(contexts.length, 1)
-    await world.clock.advance(200)
-    assert.equal(contexts.length, 2)
-    assert.deepEqual([...executor.getRunningTaskExecutionIds()], [handle.getTaskExecutionId()])
-    end[1]?.('second')
-    const finished = await world.finish(handle)
-    assert.equal(finished.status === 'completed' && finished.output, 'second')
-  }),
+  engineCase(
+    'abandon.after_a_second',
+    'after a second the old function is abandoned, and the retry begins',
+    async (world) => {
+      const { executor, contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
+      await world.clock.advance(1_900)
+      assert.equal(contexts.length, 1)
+      await world.clock.advance(200)
+      assert.equal(contexts.length, 2)
+      assert.deepEqual([...executor.getRunningTaskExecutionIds()], [handle.getTaskExecutionId()])
+      end[1]?.('second')
+      const finished = await world.finish(handle)
+      assert.equal(finished.status === 'completed' && finished.output, 'second')
+    },
+  ),
 
   engineCase('abandon.logged', 'that a function is abandoned is logged', async (world) => {
     const { handle } = await enqueueHeld(world)
@@ -185,6 +227,17 @@ const abandonCases: Array<EngineConformanceCase> = [
     await world.until(executor.shutdown(), 1_000)
   }),
 
+  engineCase(
+    'abandon.not_waited_for',
+    'a shutdown without a limit ends a second after the timeout of what does not stop',
+    async (world) => {
+      const { executor, handle } = await enqueueHeld(world)
+      await world.clock.advance(100)
+      await world.until(executor.shutdown(), 2_100)
+      assert.equal((await world.row(handle.getTaskExecutionId())).status, 'timed_out')
+    },
+  ),
+
   engineCase('abandon.outcome_refused', 'what an abandoned function returns is refused', async (world) => {
     const { contexts, end, handle } = await enqueueHeld(world, { maxAttempts: 1 })
     await world.clock.advance(2_200)
@@ -198,87 +251,4 @@ const abandonCases: Array<EngineConformanceCase> = [
   }),
 ]
 
-// With a lease and a poll this long, a leap of years has few timers on its way.
-const PATIENT = { expireMs: LIMITS.delayMs, backgroundProcessIntraBatchSleepMs: 3_600_000 }
-
-const longCases: Array<EngineConformanceCase> = [
-  ...[
-    { rule: 'delay.35_days', days: 35 },
-    { rule: 'delay.100_years', days: 36_500 },
-  ].flatMap(({ rule, days }) => [
-    engineCase(rule, `a sleep of ${days} days is slept, not less and not much more`, async (world) => {
-      const executor = world.newExecutor()
-      let runs = 0
-      const task = executor.task({
-        id: 'patient',
-        timeoutMs: 1_000,
-        sleepMsBeforeRun: days * 86_400_000,
-        run: () => (runs += 1),
-      })
-      await executor.start()
-      const handle = await executor.enqueueTask(task, undefined)
-      await world.clock.leap(`${days - 1}d`)
-      await world.clock.advance(2_000)
-      assert.equal(runs, 0)
-      await world.clock.leap('1d')
-      await world.clock.advance(2_000)
-      assert.equal((await handle.getTaskExecution()).status, 'completed')
-      assert.equal(runs, 1)
-    }),
-
-    engineCase(rule, `a pause of ${days} days before a retry is kept`, async (world) => {
-      const executor = world.newExecutor()
-      const task = executor.task({
-        id: 'patient',
-        timeoutMs: 1_000,
-        retryOptions: { maxAttempts: 1, baseDelayMs: days * 86_400_000, delayMultiplier: 10 },
-        run: (ctx) => {
-          if (ctx.attempt === 0) {
-            throw new Error('not yet')
-          }
-          return 'done'
-        },
-      })
-      await executor.start()
-      const handle = await executor.enqueueTask(task, undefined)
-      await world.clock.advance(1_000)
-      await world.clock.leap(`${days - 1}d`)
-      await world.clock.advance(2_000)
-      assert.equal((await handle.getTaskExecution()).status, 'ready')
-      await world.clock.leap('1d')
-      await world.clock.advance(2_000)
-      assert.equal((await handle.getTaskExecution()).status, 'completed')
-    }),
-
-    engineCase(rule, `a timeout of ${days} days does not fire before its time`, async (world) => {
-      const executor = world.newExecutor(PATIENT)
-      const task = executor.task({
-        id: 'long',
-        timeoutMs: days * 86_400_000,
-        run: (ctx) =>
-          new Promise<string>((resolve) => {
-            ctx.cancelSignal.onCancelled(() => resolve('told'))
-          }),
-      })
-      await executor.start()
-      const handle = await executor.enqueueTask(task, undefined)
-      await world.clock.advance(1_000)
-      await world.clock.leap(`${days - 1}d`)
-      await world.clock.settle()
-      assert.equal((await handle.getTaskExecution()).status, 'running')
-      await world.clock.leap('1d')
-      await world.clock.settle()
-      assert.equal((await handle.getTaskExecution()).status, 'timed_out')
-    }),
-  ]),
-
-  engineCase('delay.limit', 'a longer delay than a hundred years is refused, and the limit named', async (world) => {
-    const executor = world.newExecutor()
-    await assertRefused(
-      () => executor.task({ id: 'X', timeoutMs: 1, sleepMsBeforeRun: LIMITS.delayMs + 1, run: () => 1 }),
-      /^Invalid sleep ms before run for task X: .*\(limit: delayMs\)/,
-    )
-  }),
-]
-
-export const TIMEOUT_CASES: Array<EngineConformanceCase> = [...timeoutCases, ...abandonCases, ...longCases]
+export const TIMEOUT_CASES: Array<EngineConformanceCase> = [...timeoutCases, ...abandonCases]

@@ -107,13 +107,21 @@ export const VIEW_CASES: Array<EngineConformanceCase> = [
       ['failed', await enqueue(broken), ['error', ...TIMES]],
       ['timed_out', await enqueue(slow), ['error', ...TIMES]],
       ['completed', await enqueue(ok), [...FAMILY, 'output', ...TIMES]],
-      ['completed', await enqueue(defineParent(executor, 'alone', undefined)), [...FAMILY, 'output', ...TIMES]],
+      [
+        'completed',
+        await enqueue(defineParent(executor, 'alone', undefined)),
+        [...FAMILY, 'output', ...TIMES],
+      ],
       [
         'completed',
         await enqueue(defineParent(executor, 'whole', ok, () => 'all')),
         [...FAMILY, 'finalizeTask', 'output', ...TIMES],
       ],
-      ['waiting_for_children_tasks', await enqueue(defineParent(executor, 'waits', stuck)), [...FAMILY, 'startedAt']],
+      [
+        'waiting_for_children_tasks',
+        await enqueue(defineParent(executor, 'waits', stuck)),
+        [...FAMILY, 'startedAt'],
+      ],
       [
         'children_tasks_failed',
         await enqueue(defineParent(executor, 'bereft', broken)),
@@ -171,7 +179,10 @@ export const VIEW_CASES: Array<EngineConformanceCase> = [
     const root = { taskId: 'top', executionId: finished.executionId }
     assert.deepEqual([middleView.parentTask, middleView.rootTask], [root, root])
     assert.ok(middleView.status === 'completed')
-    const finish = await executor.getTaskHandle({ id: 'middle_finish' }, middleView.finalizeTask?.executionId ?? '')
+    const finish = await executor.getTaskHandle(
+      { id: 'middle_finish' },
+      middleView.finalizeTask?.executionId ?? '',
+    )
     const finishView = await finish.getTaskExecution()
     assert.deepEqual(finishView.rootTask, root)
     assert.deepEqual(finishView.parentTask, {

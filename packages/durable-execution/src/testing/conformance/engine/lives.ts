@@ -146,7 +146,7 @@ export function isWrite({ operation }: Call): boolean {
   return !/^get|^lock/.test(operation)
 }
 
-/** A storage that can be away, and tells how often it was asked meanwhile. */
+/** A storage that can be away, and tells how often it was asked meanwhile. What hangs fails when it comes back. */
 export type AbsentStorage = DurableStorage & {
   leave: (how: 'refuses' | 'hangs' | 'throws') => void
   comeBack: () => void
@@ -157,9 +157,13 @@ export type AbsentStorage = DurableStorage & {
 export function createAbsentStorage(storage: DurableStorage): AbsentStorage {
   let away: 'refuses' | 'hangs' | 'throws' | undefined
   let asked = 0
+  let back = createGate<never>()
   return {
     ...restOf(storage),
-    withTransaction: (fn, hint) => {
+    withTransaction: <T>(
+      fn: (tx: DurableStorageTx) => Promise<T>,
+      hint?: { oneCall?: boolean },
+    ): Promise<T> => {
       if (away === undefined) {
         return storage.withTransaction(fn, hint)
       }
@@ -168,7 +172,7 @@ export function createAbsentStorage(storage: DurableStorage): AbsentStorage {
       if (away === 'throws') {
         throw error
       }
-      return away === 'refuses' ? Promise.reject(error) : new Promise<never>(() => {})
+      return away === 'refuses' ? Promise.reject(error) : back.promise
     },
     leave: (how) => {
       away = how
@@ -176,6 +180,8 @@ export function createAbsentStorage(storage: DurableStorage): AbsentStorage {
     },
     comeBack: () => {
       away = undefined
+      back.fail(new Error('The connection was lost while the storage was away'))
+      back = createGate<never>()
     },
     asked: () => asked,
   }

@@ -14,6 +14,7 @@ export const RULES_A: Record<string, string> = {
   'options.timeout': 'timeoutMs is an integer, 1 or more.',
   'options.sleep': 'sleepMsBeforeRun is an integer; 0 and less mean no sleep.',
   'options.default_retry': 'Without retry options a row holds that there are no retries.',
+  'options.shape': 'A task is described by an object with a function.',
   'options.enqueue_wins': 'Options given at an enqueue take the place of the task’s for that execution.',
   'options.unbuilt_refused': 'An option that is not built yet is refused by its name.',
 
@@ -48,14 +49,16 @@ export const RULES_A: Record<string, string> = {
   'run.message_cut': 'An error message is cut at 16 KiB.',
   'run.logged_once': 'The log gets what was thrown, itself and once.',
   'run.back_to_ready': 'A retry puts the row back to ready, with the retry counted and the error kept.',
-  'run.retry_delay': 'A retry comes after baseDelayMs times delayMultiplier to the power of the retries made.',
+  'run.retry_delay':
+    'A retry comes after baseDelayMs times delayMultiplier to the power of the retries made.',
   'run.no_base_delay': 'Without baseDelayMs a retry comes at once.',
   'run.max_delay': 'A retry comes at most maxDelayMs later.',
   'run.retries_counted': 'maxAttempts counts retries.',
   'run.final_status': 'The type of the last error makes the final status.',
   'run.success_clears_error': 'A success clears the error, and the output is the run’s.',
   'run.unreadable_input': 'An input that cannot be read ends the attempt failed, never to be retried.',
-  'run.unserializable_output': 'An output that cannot be serialized ends the attempt failed, never to be retried.',
+  'run.unserializable_output':
+    'An output that cannot be serialized ends the attempt failed, never to be retried.',
 
   'timeout.signal': 'When timeoutMs has passed the attempt’s signals fire.',
   'timeout.ends_attempt': 'A timeout ends the attempt, whatever the function does afterwards.',
@@ -99,10 +102,13 @@ export const RULES_A: Record<string, string> = {
   'sequence.linear_rows': 'The rows of a sequence grow linearly.',
   'sequence.linear_bytes': 'The bytes of a sequence grow linearly, however it ends.',
   'sequence.long': 'A sequence may have a hundred members.',
+  'sequence.plain_serializer': 'A sequence needs nothing of a serializer that its members do not.',
+  'sequence.composed_is_free': 'What one member composed is handed to the next, however large.',
   'sequence.fails': 'A sequence fails with its member, whose error is in the message.',
 
   'unknown.left_alone': 'An execution of an unknown task is neither run nor failed.',
   'unknown.hide_nothing': 'Executions of unknown tasks do not hold up known ones.',
+  'unknown.never_failed': 'An executor gives up no execution of a task it does not know.',
   'unknown.refused': 'A task that is not defined cannot be enqueued or asked for.',
 
   'logger.debug_on_demand': 'Debug lines are written with enableDebug alone.',

@@ -1,2 +1,86 @@
-/** Rules of parents. */
-export const RULES_B: Record<string, string> = {}
+/** The rules of parents, closing, cancelling, waiting and trees, each in a sentence. */
+
+export const RULES_B: Record<string, string> = {
+  'parent.fan_out':
+    'a parent that has run waits, and its children appear with its status and output in one transaction',
+  'parent.places': 'a child names the execution it is a child of, and the top of its tree',
+  'parent.child_options': 'what a parent says of one child goes before what its task says',
+  'parent.no_children': 'a parent without children goes straight on',
+  'parent.unknown_child': 'a child of a task that is not defined fails the parent, not retryable',
+  'parent.child_input':
+    'inputs of children are validated when the run returns them, and a bad one fails the parent',
+  'parent.malformed_children': 'what is no list of children fails the parent, not retryable',
+  'parent.default_output': 'without a finalize task the output is `{ output, childrenTasksOutputs }`',
+  'parent.outputs_in_order': 'outputs of children are in the order in which the children were returned',
+  'parent.plain_output': 'the output of a plain task is that of its run',
+  'parent.counting': 'each child is counted once, however many end together',
+  'parent.child_is_parent': 'a child may be a parent',
+  'parent.moves_at_once': 'the parent goes on in the moment its last child ends (L3)',
+  'parent.first_failure':
+    'the first child that ends badly makes its parent `children_tasks_failed`, with its error',
+  'parent.siblings_cancelled': 'the siblings that are still active are then cancelled',
+  'parent.later_errors': 'children that end badly by themselves are added later, each once',
+  'parent.errors_limit': 'at most a hundred errors of children are kept',
+  'parent.cascaded_not_added': 'siblings that the cascade cancelled are not among the errors',
+  'parent.unreadable_output':
+    'an output of a child that cannot be read makes the parent `children_tasks_failed` with that error',
+  'parent.retries':
+    'children and parents are retried as their options say, and tell nobody before they have ended',
+  'finalize.input':
+    'the finalize task is given the input, the output of the run, and the outputs of the children',
+  'finalize.output': 'the output of the finalize task becomes that of the parent',
+  'finalize.row':
+    'the finalize execution is inserted once all children are completed, marked as such, below its parent',
+  'finalize.once': 'the finalize execution is inserted once',
+  'finalize.not_validated': 'the input of a finalize task is not validated',
+  'finalize.failing':
+    'a finalize task that ends badly makes its parent `finalize_task_failed`, with its error',
+  'finalize.not_after_failure': 'there is no finalize execution when a child ended badly',
+  'finalize.nested': 'finalize tasks may have children and finalize tasks themselves',
+  'close.left_to_others':
+    'an executor that does not know the parent’s task leaves the row open for one that does',
+  'close.looks_past': 'rows that cannot be closed here do not hide those that can',
+  'claim.looks_past': 'due rows of unknown tasks do not hide those of known ones',
+  'close.stuck_is_told':
+    'health tells of a row whose parent’s task nobody knows, after the length of a lease',
+  'close.by_anybody': 'a row without a parent, or whose parent is finished, is closed by anybody',
+  'close.once': 'a parent is told of each child exactly once',
+  'close.with_the_telling': 'the parent is told and the row marked closed in one transaction',
+  'close.after_crash': 'what a crash left unclosed is closed within a second and a sweep (L3)',
+  'close.told_to_nobody': 'a row whose parent is gone is closed without telling anybody',
+  'cancel.at_once': 'an active execution becomes cancelled at once, in whichever status it is',
+  'cancel.finished': 'a finished execution is left alone',
+  'cancel.twice': 'cancelling again is fine, and says that it changed nothing',
+  'cancel.after_enqueue': 'a cancel right after the enqueue cancels, and what it cancelled does not complete',
+  'cancel.retry': 'an execution that waits for a retry can be cancelled',
+  'cancel.fires_signal': 'the run is told through its signals, in this process at once (L4)',
+  'cancel.elsewhere': 'the run is told wherever it is, within a second (L4)',
+  'cancel.late_result': 'what a cancelled run gives later is ignored',
+  'cancel.frees_slot': 'a function that does not stop when it is told to is abandoned after a second',
+  'cascade.depth': 'descendants are cancelled all the way down',
+  'cascade.message': 'what is below is told which parent ended, and why',
+  'cascade.finalize': 'the finalize execution is cancelled with its parent',
+  'cascade.batches': 'descendants are cancelled in as many batches as needed',
+  'cascade.crash': 'a cascade that a crash stopped is finished by others',
+  'cascade.race': 'a child that fans out at the same time leaves nothing active',
+  'cascade.client': 'an executor that does not work closes itself what it cancelled',
+  'cascade.unknown_tasks': 'a cascade needs to know none of the tasks below',
+  'wait.told_at_once': 'a wait returns as soon as the execution is finished, not at the next poll',
+  'wait.finished': 'a wait for a finished execution returns at once',
+  'wait.polls': 'polling is the fallback, every second unless told',
+  'wait.many': 'many waits cost no more than one look',
+  'wait.signal': 'a cancelled signal ends the wait with a cancelled error, and nothing else',
+  'handle.not_found': 'an execution that does not exist is refused: `Execution X not found`',
+  'handle.unknown_task': 'a task that is not defined here is refused: `Task X not found`',
+  'handle.wrong_task': 'an execution of another task is refused: `Execution X is of task Y, not Z`',
+  'handle.names': 'a handle knows its task and its execution',
+  'handle.sees_all': 'handles of any executor see every status',
+  S8: 'a waiting parent has all its children; one that is ready or running has none',
+  S9: 'a parent’s count is that of its children completed and closed',
+  S10: 'at most one finalize execution for each parent',
+  S11: 'no finalize execution before the children it waits for are completed and closed',
+  S12: 'a parent’s outcome follows from its children and its finalize task',
+  S13: 'below a closed row that ended badly nothing is active',
+  S14: 'what cancel has cancelled never completes',
+  S16: 'every acknowledged execution is in the storage',
+}

@@ -6,10 +6,7 @@ import { createCancellablePromise } from '../../../base/cancel.ts'
 import { type DurableTaskHandle } from '../../../client/handle.ts'
 import { type DurableTaskExecution } from '../../../client/view.ts'
 import { type DurableExecutor } from '../../../executor/executor.ts'
-import {
-  type DurableStorage,
-  type DurableStorageTx,
-} from '../../../storage/contract.ts'
+import { type DurableStorage, type DurableStorageTx } from '../../../storage/contract.ts'
 import { ALL_STATUSES, type ExecutionRow } from '../../../machine/execution.ts'
 import { checkWorld, type InvariantId, type Violation } from '../../../machine/invariants.ts'
 import { type DurableTaskRunContext } from '../../../task/context.ts'
@@ -86,7 +83,7 @@ export function defineParentOf(
 /** A tree: `level_1` to `level_n`, each with so many children; those of the last level are given. */
 export function defineTree(
   executor: DurableExecutor,
-  { depth, width, bottom }: { depth: number; width: number; bottom: DurableTask<never, unknown> },
+  { depth, width, bottom }: { depth: number; width: number; bottom: { id: string } },
 ): DurableTask<unknown, unknown> {
   let below: DurableTask<unknown, unknown> = { id: bottom.id }
   for (let level = depth - 1; level >= 1; level -= 1) {

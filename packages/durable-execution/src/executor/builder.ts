@@ -1,0 +1,43 @@
+/** Defining tasks whose input is checked: what `validateInput` and `inputSchema` return. */
+
+import {
+  type DurableParentTaskDefaultOutput,
+  type DurableParentTaskOptions,
+  type DurableTask,
+  type DurableTaskOptions,
+} from '../task/define.ts'
+import { type AnyParentTaskOptions, type TaskRegistry } from '../task/registry.ts'
+
+/**
+ * What `validateInput` and `inputSchema` return: `task` and `parentTask` for tasks whose input is checked.
+ *
+ * @category Task
+ */
+export type DurableTaskBuilder<TRunInput, TInput> = {
+  task: <TOutput>(options: DurableTaskOptions<TRunInput, TOutput>) => DurableTask<TInput, TOutput>
+  parentTask: <
+    TRunOutput,
+    TOutput = DurableParentTaskDefaultOutput<TRunOutput>,
+    TFinalizeRunOutput = unknown,
+  >(
+    options: DurableParentTaskOptions<TRunInput, TRunOutput, TOutput, TFinalizeRunOutput>,
+  ) => DurableTask<TInput, TOutput>
+}
+
+/** A builder over the registry; `refuse` throws when nothing may be defined any more. */
+export function createBuilder<TRunInput, TInput>(
+  registry: TaskRegistry,
+  validate: (input: unknown) => TRunInput | Promise<TRunInput>,
+  refuse: () => void,
+): DurableTaskBuilder<TRunInput, TInput> {
+  return {
+    task: (options) => {
+      refuse()
+      return { id: registry.addTask(options, validate).id }
+    },
+    parentTask: (options) => {
+      refuse()
+      return { id: registry.addParentTask(options as unknown as AnyParentTaskOptions, validate).id }
+    },
+  }
+}

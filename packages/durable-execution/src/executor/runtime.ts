@@ -1,0 +1,178 @@
+/** What an executor is made of, put together: the storage's clock, who works, who waits, and who hears of what changed. */
+
+import { createReasonedCancelSignal } from '../base/cancel.ts'
+import { endsWithin } from '../base/clock.ts'
+import { LIMITS } from '../base/limits.ts'
+import { ChangeFeed } from '../client/change-feed.ts'
+import { type HandleDoors } from '../client/handle.ts'
+import { RowReader } from '../client/reader.ts'
+import { Waiters } from '../client/waiters.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { type DurableStorage, type DurableStorageChangeHint } from '../storage/contract.ts'
+import { cancelByUser } from '../store/cancel.ts'
+import { type Effects } from '../store/effects.ts'
+import { Inserter } from '../store/insert.ts'
+import { createTransact, withUserTries } from '../store/transact.ts'
+import { createPlans } from '../task/plan.ts'
+import { TaskRegistry } from '../task/registry.ts'
+import { Closer } from './closer.ts'
+import { type Engine } from './engine.ts'
+import { type DurableExecutorHealth, Health } from './health.ts'
+import { type ResolvedExecutorOptions } from './options.ts'
+import { StorageClock } from './storage-clock.ts'
+import { Worker } from './worker.ts'
+
+export class Runtime {
+  readonly engine: Engine
+  readonly #health: Health
+  readonly #clock: StorageClock
+  readonly #closer: Closer
+  readonly #inserter: Inserter
+  readonly handleDoors: HandleDoors
+  readonly #feed: ChangeFeed
+  readonly worker: Worker
+  readonly #storage: DurableStorage
+  readonly #cancelRuns: () => void
+  #isStopping = false
+
+  constructor(storage: DurableStorage, resolved: ResolvedExecutorOptions) {
+    const { doors, logger, serializer } = resolved
+    this.#storage = storage
+    this.#health = new Health(doors.clock)
+    this.#clock = new StorageClock(storage, doors.clock)
+    const registry = new TaskRegistry()
+    const transact = createTransact(storage, doors.clock, this.#health)
+    this.engine = {
+      executorId: doors.ids.newId(),
+      options: resolved,
+      doors,
+      logger,
+      serializer,
+      registry,
+      transact,
+      store: {
+        now: () => this.#clock.now(),
+        newExecutionId: doors.ids.newExecutionId,
+        newLeaseId: doors.ids.newId,
+        planOf: createPlans(registry, resolved.serializer),
+      },
+      tell: (effects) => this.#tell(effects),
+    }
+    this.#closer = new Closer(this.engine)
+    this.#inserter = new Inserter(transact, doors)
+    const waiters = new Waiters(doors.clock, (count) => this.#feed.want('waiters', count > 0))
+    this.handleDoors = {
+      reader: new RowReader(transact, doors),
+      waiters,
+      serializer,
+      cancel: (executionId) => this.#cancel(executionId),
+    }
+    this.#feed = new ChangeFeed(storage, logger, ({ executionIds }) => {
+      if (executionIds === undefined) {
+        waiters.toldAll()
+      } else {
+        waiters.told(executionIds)
+      }
+      this.worker.hinted()
+    })
+    const [shutdownSignal, cancelRuns] = createReasonedCancelSignal({ logger })
+    this.#cancelRuns = cancelRuns
+    this.worker = new Worker(this.engine, storage, this.#closer, this.#health, shutdownSignal)
+  }
+
+  /** Writes a new execution, and tells who may run it. */
+  async insert(row: ExecutionRow): Promise<void> {
+    await this.#inserter.insert(row)
+    this.#tell({ finishedIds: [], readyAtMs: row.startAt.getTime(), open: [], cancelledRunningIds: [] })
+  }
+
+  health(): DurableExecutorHealth {
+    const { pollMs, expireMs } = this.engine.options
+    return this.#health.report({
+      loops: this.worker.loops(),
+      pollMs,
+      expireMs,
+      clockOffsetMs: this.#clock.offsetMs,
+      stuck: this.worker.stuck(),
+    })
+  }
+
+  /** Reads the storage's clock, as far as it can be had, before anything is timed by it. */
+  async prepareToStart(): Promise<void> {
+    await this.#clock.refresh().catch((error: unknown) => {
+      this.engine.logger.error("The storage's clock could not be read yet", error)
+    })
+  }
+
+  start(): void {
+    this.worker.start(async () => {
+      this.#feed.retry()
+      await this.#clock.refresh()
+    })
+    this.#feed.want('worker', true)
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#cancelRuns()
+    await this.worker.stop(graceMs)
+    this.#feed.want('worker', false)
+    await endsWithin(this.engine.doors.clock, this.#feed.settled(), LIMITS.unlistenMs)
+  }
+
+  /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
+  async knowTime(): Promise<void> {
+    if (!this.#clock.isUnknown) {
+      return
+    }
+    const { clock, random } = this.engine.doors
+    await withUserTries(async () => await this.#clock.refresh(), clock, random)
+  }
+
+  async #cancel(executionId: string): Promise<boolean> {
+    const { transact, store, doors } = this.engine
+    await this.knowTime()
+    const triedAt = new Set<number>()
+    const { cancelledIds, effects } = await withUserTries(
+      async () => await cancelByUser(transact, executionId, store, triedAt),
+      doors.clock,
+      doors.random,
+    )
+    this.#tell(effects)
+    if (!this.worker.isStarted || this.#isStopping) {
+      // Nobody may be there to close it, and this process may end any moment.
+      await this.#closer.drained()
+    }
+    return cancelledIds.length > 0
+  }
+
+  #tell(effects: Effects): void {
+    this.handleDoors.waiters.told(effects.finishedIds)
+    this.worker.told(effects)
+    if (effects.open.length > 0) {
+      this.#closer.add(effects.open)
+    }
+    this.#notifyOthers(effects)
+  }
+
+  #notifyOthers({ readyAtMs, finishedIds }: Effects): void {
+    if (this.#storage.notifyChange === undefined) {
+      return
+    }
+    if (readyAtMs !== undefined || finishedIds.length > 0) {
+      const ready = readyAtMs !== undefined
+      // A list that leaves some out would say that those have not changed.
+      void this.#sendHint(
+        finishedIds.length > LIMITS.idsPerCall ? { ready } : { ready, executionIds: finishedIds },
+      )
+    }
+  }
+
+  async #sendHint(hint: DurableStorageChangeHint): Promise<void> {
+    try {
+      await this.#storage.notifyChange?.(hint)
+    } catch (error) {
+      this.engine.logger.debug('A hint to others was lost', error)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { applyUpdate } from '../../machine/update.ts'
+import { fullRow, rowOf } from '../../testing/conformance/rows.ts'
+import { changeRow, keepRow, keepUpdate, releaseFields, releaseLeanRow, releaseRow } from './kept-row.ts'
+import { ROW_FIELD_NAMES } from './row-fields.ts'
+
+const moment = fc.date({ noInvalidDate: true })
+const error = fc.record(
+  {
+    errorType: fc.constantFrom('generic' as const, 'timed_out' as const, 'cancelled' as const),
+    message: fc.string(),
+    isRetryable: fc.boolean(),
+  },
+  { noNullPrototype: true },
+)
+
+const anyUpdate = fc.record(
+  {
+    output: fc.option(fc.string(), { nil: undefined }),
+    error: fc.option(error, { nil: undefined }),
+    unsetError: fc.option(fc.boolean(), { nil: undefined }),
+    childrenTasks: fc.array(
+      fc.record({ taskId: fc.string(), executionId: fc.string() }, { noNullPrototype: true }),
+      { maxLength: 3 },
+    ),
+    isClosed: fc.boolean(),
+    losses: fc.nat(),
+    startAt: moment,
+    expiresAt: fc.option(moment, { nil: undefined }),
+    unsetExpiresAt: fc.option(fc.boolean(), { nil: undefined }),
+    updatedAt: moment,
+  },
+  { requiredKeys: ['updatedAt'], noNullPrototype: true },
+)
+
+test('updates change a kept row as the machine says they change a row', () => {
+  fc.assert(
+    fc.property(fc.boolean(), fc.array(anyUpdate, { maxLength: 4 }), (isFull, given) => {
+      const updates = given as Array<ExecutionUpdate>
+      const start: ExecutionRow = isFull ? fullRow('te_1') : rowOf('te_1')
+      const kept = updates.reduce((row, update) => changeRow(row, keepUpdate(update)), keepRow(start))
+      expect(releaseRow(kept)).toStrictEqual(updates.reduce(applyUpdate, start))
+    }),
+  )
+})
+
+test('a row with every field comes back with every field', () => {
+  const released = releaseRow(keepRow(fullRow('te_1')))
+  expect(released).toStrictEqual(fullRow('te_1'))
+  expect(Object.keys(released).toSorted()).toEqual(ROW_FIELD_NAMES.toSorted())
+})
+
+test('fields that a row does not have are absent from what comes back', () => {
+  expect(Object.keys(releaseRow(keepRow(rowOf('te_1')))).toSorted()).toEqual(
+    Object.keys(rowOf('te_1')).toSorted(),
+  )
+})
+
+test('a lean copy does not touch the list of children', () => {
+  const kept = keepRow(fullRow('te_1'))
+  const guarded = Object.defineProperty({ ...kept }, 'childrenTasks', {
+    get: () => {
+      throw new Error('the list was read')
+    },
+  })
+  expect(releaseLeanRow(guarded).executionId).toBe('te_1')
+  expect(releaseFields(guarded, ['childrenTasksCount'])).toEqual({
+    executionId: 'te_1',
+    childrenTasksCount: 2,
+  })
+})
+
+test('a change that does not name the list of children shares it', () => {
+  const before = keepRow(fullRow('te_1'))
+  const after = changeRow(before, keepUpdate({ childrenTasksCompletedCount: 3, updatedAt: new Date(0) }))
+  expect(after.childrenTasks).toBe(before.childrenTasks)
+})

@@ -1,0 +1,135 @@
+/** Cases: what becomes of the outcome of somebody who does not hold the row any more. */
+
+import assert from 'node:assert/strict'
+
+import { type EngineConformanceCase, engineCase } from './case.ts'
+import {
+  createAbsentStorage,
+  createGate,
+  latest,
+  quickTask,
+  untilTrue,
+  waitingTask,
+  withCallListener,
+} from './lives.ts'
+
+export const FENCING_CASES: Array<EngineConformanceCase> = [
+  engineCase(
+    'lease.fenced',
+    'the late outcome of a stalled executor is refused, and that of its successor stands',
+    async (world) => {
+      const storage = createAbsentStorage(world.storage)
+      // Its own timers stand still, as those of a process do that is stopped.
+      const stalled = world.newExecutor({ storage, expireMs: 4_000 })
+      const { task, started: old } = waitingTask(stalled, 'work')
+      await world.until(stalled.start())
+      const id = (await stalled.enqueueTask(task, 1)).getTaskExecutionId()
+      await untilTrue(world, () => old.length === 1)
+      storage.leave('hangs')
+      const successor = world.newExecutor({ expireMs: 4_000 })
+      const { task: same, started } = waitingTask(successor, 'work')
+      await world.until(successor.start())
+      await untilTrue(world, () => started.length === 1, 60_000)
+      storage.comeBack()
+      latest(old).gate.open('of the past')
+      await world.clock.advance('10s')
+      assert.equal((await world.row(id)).status, 'running')
+      latest(started).gate.open('of today')
+      const end = await world.finish(await successor.getTaskHandle(same, id))
+      assert.equal(end.status === 'completed' && end.output, 'of today')
+    },
+  ),
+
+  engineCase(
+    'lease.zombie_cannot_renew',
+    'a renewal that is sent late does not keep the successor’s lease',
+    async (world) => {
+      const gate = createGate()
+      let isHeld = false
+      const storage = withCallListener(world.storage, () => {})
+      const real = storage.withTransaction
+      storage.withTransaction = async (fn, hint) => {
+        if (isHeld) {
+          await gate.promise
+        }
+        return await real(fn, hint)
+      }
+      const zombie = world.newExecutor({ storage, expireMs: 4_000 })
+      const { task, started: old } = waitingTask(zombie, 'work')
+      await world.until(zombie.start())
+      const id = (await zombie.enqueueTask(task, 1)).getTaskExecutionId()
+      await untilTrue(world, () => old.length === 1)
+      isHeld = true
+      await world.clock.advance('3900ms')
+      const mortal = world.newExecutor({ expireMs: 4_000 })
+      const { started } = waitingTask(mortal, 'work')
+      await world.until(mortal.start())
+      await untilTrue(world, () => started.length === 1, 20_000)
+      const before = await world.row(id)
+      world.kill(mortal)
+      isHeld = false
+      gate.open()
+      await world.clock.settle()
+      const after = await world.row(id)
+      assert.equal(after.startedAt?.getTime(), before.startedAt?.getTime())
+      assert.equal(after.expiresAt?.getTime(), before.expiresAt?.getTime())
+      assert.equal(latest(old).ctx.cancelSignal.isCancelled(), true)
+      latest(old).gate.open('of the zombie')
+      await untilTrue(world, () => old.length === 2, 20_000)
+      latest(old).gate.open('of the living')
+      const end = await world.finish(await zombie.getTaskHandle(task, id))
+      assert.equal(end.status === 'completed' && end.output, 'of the living')
+    },
+  ),
+
+  engineCase(
+    'lease.later_started_at',
+    'each claim has a later startedAt and a lease of its own, even if the clock stands still',
+    async (world) => {
+      const executor = world.newExecutor()
+      const seen: Array<string> = []
+      const task = executor.task({
+        id: 'work',
+        timeoutMs: 1_000,
+        retryOptions: { maxAttempts: 4 },
+        run: async (ctx): Promise<string> => {
+          const row = await world.row(ctx.executionId)
+          seen.push(`${row.startedAt?.toISOString()} ${row.leaseId ?? row.startedAt?.getTime()}`)
+          throw new Error('again')
+        },
+      })
+      await world.until(executor.start())
+      await world.finish(await executor.enqueueTask(task, 1))
+      assert.equal(seen.length, 5)
+      assert.deepEqual(seen.toSorted(), seen)
+      assert.equal(new Set(seen.map((one) => one.split(' ')[0])).size, 5)
+      assert.equal(new Set(seen.map((one) => one.split(' ')[1])).size, 5)
+    },
+  ),
+
+  engineCase(
+    'lease.one_outcome',
+    'of two executors that ran an execution one outcome is accepted, and it never changes',
+    async (world) => {
+      const storage = createAbsentStorage(world.storage)
+      const stalled = world.newExecutor({ storage, expireMs: 3_000 })
+      const { task, started: old } = waitingTask(stalled, 'work')
+      await world.until(stalled.start())
+      const id = (await stalled.enqueueTask(task, 1)).getTaskExecutionId()
+      await untilTrue(world, () => old.length === 1)
+      storage.leave('refuses')
+      const successor = world.newExecutor({ expireMs: 3_000 })
+      const same = quickTask(successor, 'work', () => 'of the successor')
+      await world.until(successor.start())
+      await world.finish(await successor.getTaskHandle(same, id))
+      const before = await world.row(id)
+      latest(old).gate.open('of the stalled')
+      storage.comeBack()
+      await world.clock.advance('30s')
+      const after = await world.row(id)
+      for (const field of ['status', 'output', 'error', 'finishedAt', 'startedAt'] as const) {
+        assert.deepEqual(after[field], before[field])
+      }
+    },
+  ),
+]

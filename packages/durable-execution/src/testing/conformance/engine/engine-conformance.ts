@@ -1,0 +1,125 @@
+/** The whole engine over a storage: every rule of tasks, trees and leases, each shown by at least one case. */
+
+import { type EngineConformanceCase } from './case.ts'
+import { ATTEMPT_CASES } from './cases-attempts.ts'
+import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
+import { CANCELLING_CASES } from './cases-cancelling.ts'
+import { CASCADE_CASES } from './cases-cascade.ts'
+import { CLOSING_CASES } from './cases-closing.ts'
+import { DEFINITION_CASES } from './cases-definitions.ts'
+import { DIFFERENCE_CASES } from './cases-differences.ts'
+import { EXECUTOR_OPTION_CASES } from './cases-executor-options.ts'
+import { FAILING_CHILDREN_CASES } from './cases-failing-children.ts'
+import { FAN_OUT_CASES } from './cases-fan-out.ts'
+import { FENCING_CASES } from './cases-fencing.ts'
+import { FINALIZE_CASES } from './cases-finalize.ts'
+import { HANDLE_CASES } from './cases-handles.ts'
+import { HEALTH_CASES } from './cases-health.ts'
+import { HINT_CASES } from './cases-hints.ts'
+import { INPUT_CASES } from './cases-inputs.ts'
+import { KNOWN_TASKS_CASES } from './cases-known-tasks.ts'
+import { LEASE_CASES } from './cases-leases.ts'
+import { LIMIT_CASES } from './cases-limits.ts'
+import { LONG_DELAY_CASES } from './cases-long-delays.ts'
+import { NESTED_FINALIZE_CASES } from './cases-nested-finalize.ts'
+import { OBSERVING_CASES } from './cases-observing.ts'
+import { ONE_ROW_CASES } from './cases-one-row.ts'
+import { OUTAGE_CASES } from './cases-outages.ts'
+import { PARENT_CASES } from './cases-parents.ts'
+import { RECOVERY_CASES } from './cases-recovery.ts'
+import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
+import { RETRY_CASES } from './cases-retries.ts'
+import { SEQUENCE_CASES } from './cases-sequences.ts'
+import { SHUTDOWN_CASES } from './cases-shutdown.ts'
+import { STORAGE_USE_CASES } from './cases-storage-use.ts'
+import { TASK_ID_CASES } from './cases-task-ids.ts'
+import { TIMEOUT_CASES } from './cases-timeouts.ts'
+import { TRANSACTION_CASES } from './cases-transactions.ts'
+import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
+import { VIEW_CASES } from './cases-views.ts'
+import { WAITING_CASES } from './cases-waiting.ts'
+import { RULES_A } from './rules-a.ts'
+import { RULES_B } from './rules-b.ts'
+import { RULES_C } from './rules-c.ts'
+
+/** Rules that belong together, and the cases that show them. */
+export type EngineTheme = {
+  title: string
+  rules: Readonly<Record<string, string>>
+  cases: ReadonlyArray<EngineConformanceCase>
+  /** Rules that a storage cannot keep which drops the optional fields of a row, each with the reason. */
+  needsOptionalFields: Readonly<Record<string, string>>
+}
+
+const TASKS_AND_ATTEMPTS: EngineTheme = {
+  title: 'tasks and attempts',
+  rules: RULES_A,
+  cases: [
+    ...TASK_ID_CASES,
+    ...DEFINITION_CASES,
+    ...INPUT_CASES,
+    ...ATTEMPT_CASES,
+    ...RETRY_CASES,
+    ...TIMEOUT_CASES,
+    ...LONG_DELAY_CASES,
+    ...LIMIT_CASES,
+    ...SEQUENCE_CASES,
+    ...OBSERVING_CASES,
+    ...EXECUTOR_OPTION_CASES,
+    ...VIEW_CASES,
+    ...DIFFERENCE_CASES,
+  ],
+  needsOptionalFields: {
+    'difference.losses_counted': 'the count of losses is not among the fields it keeps',
+    'sequence.long': 'it reads all of its rows at each call, which takes too long with two hundred',
+  },
+}
+
+const TREES: EngineTheme = {
+  title: 'trees',
+  rules: RULES_B,
+  cases: [
+    ...FAN_OUT_CASES,
+    ...PARENT_CASES,
+    ...REFUSED_CHILDREN_CASES,
+    ...FAILING_CHILDREN_CASES,
+    ...FINALIZE_CASES,
+    ...NESTED_FINALIZE_CASES,
+    ...CLOSING_CASES,
+    ...KNOWN_TASKS_CASES,
+    ...CANCELLING_CASES,
+    ...CANCELLED_RUNS_CASES,
+    ...CASCADE_CASES,
+    ...HANDLE_CASES,
+    ...WAITING_CASES,
+    ...TREE_SAFETY_CASES,
+  ],
+  needsOptionalFields: {},
+}
+
+const LEASES: EngineTheme = {
+  title: 'leases',
+  rules: RULES_C,
+  cases: [
+    ...RECOVERY_CASES,
+    ...LEASE_CASES,
+    ...FENCING_CASES,
+    ...TRANSACTION_CASES,
+    ...OUTAGE_CASES,
+    ...ONE_ROW_CASES,
+    ...SHUTDOWN_CASES,
+    ...HINT_CASES,
+    ...HEALTH_CASES,
+    ...STORAGE_USE_CASES,
+  ],
+  needsOptionalFields: {
+    'recovery.losses': 'it does not count losses',
+    'recovery.backoff': 'it does not count losses',
+    'recovery.max_losses': 'it does not count losses',
+    'recovery.max_losses_option': 'it does not count losses',
+    'recovery.settle_resets': 'it does not count losses',
+  },
+}
+
+/** All themes of the engine suite. */
+export const ENGINE_THEMES: ReadonlyArray<EngineTheme> = [TASKS_AND_ATTEMPTS, TREES, LEASES]

@@ -1,0 +1,35 @@
+/** The public kit for tests: `durable-execution/testing`. Nothing in the engine imports it. */
+
+export { type Clock, type Millis, type Timer } from '../base/clock.ts'
+export { type Doors } from '../base/doors.ts'
+export { type IdSource } from '../base/ids.ts'
+export { type Random } from '../base/random.ts'
+export {
+  checkHistory,
+  checkStep,
+  checkWorld,
+  type InvariantId,
+  INVARIANTS,
+  type Violation,
+} from '../machine/invariants.ts'
+export { createTestClock, type TestClock } from './clock.ts'
+export { type ConformanceCase, type ConformanceNeed, type ConformanceWorld } from './conformance/case.ts'
+export {
+  type EngineConformanceOptions,
+  runEngineConformance,
+} from './conformance/engine/run-engine-conformance.ts'
+export {
+  type ConformancePlace,
+  runStorageConformance,
+  storageConformanceCases,
+  type StorageConformanceOptions,
+} from './conformance/storage-conformance.ts'
+export {
+  createFaultyStorage,
+  type FaultyStorage,
+  type StorageFault,
+  StorageFaultError,
+  type TransactionTrace,
+} from './faults.ts'
+export { hideOptionalMembers } from './hide-optional-members.ts'
+export { withDoors } from './with-doors.ts'
