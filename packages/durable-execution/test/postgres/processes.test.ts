@@ -133,7 +133,7 @@ async function expectAllCompleted({ finished }: { finished: Finished }): Promise
   for (const { status, output, input } of await finished) {
     expect({ status, output }).toEqual({
       status: 'completed',
-      output: (CHILDREN * (2 * input + CHILDREN - 1)) as unknown,
+      output: CHILDREN * (2 * input + CHILDREN - 1),
     })
   }
   await until(areAllClosed)
