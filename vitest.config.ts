@@ -10,12 +10,15 @@ export default defineConfig({
     // Tests run on the sources; what users install is built and tried by `npm run check:package`.
     alias: [
       { find: /^durable-execution$/, replacement: source('index.ts') },
+      { find: /^durable-execution\/postgres$/, replacement: source('storage/postgres/index.ts') },
       { find: /^durable-execution\/sqlite$/, replacement: source('storage/sqlite/index.ts') },
       { find: /^durable-execution\/superjson$/, replacement: source('superjson.ts') },
       { find: /^durable-execution\/testing$/, replacement: source('testing/index.ts') },
     ],
   },
   test: {
+    // Starts one Postgres for all test files that ask for it, and stops it in the end.
+    globalSetup: ['scripts/postgres/vitest-setup.ts'],
     include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts'],
     testTimeout: 90_000,
     hookTimeout: 30_000,

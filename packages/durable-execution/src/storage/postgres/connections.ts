@@ -1,0 +1,178 @@
+/** Where connections come from: a pool of our own, or the user's. */
+
+import { systemClock, endsWithin } from '../../base/clock.ts'
+import { DurableExecutionError } from '../../base/errors.ts'
+import { type PostgresPool, type PostgresPoolClient } from './driver.ts'
+import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
+import { type CheckedOptions } from './options.ts'
+import { connectionOptions } from './settings.ts'
+
+/** Lends connections. */
+export type Connections = {
+  lend: () => Promise<Loan>
+  /** Closes what was opened here. Every loan must be given back before. */
+  close: () => Promise<void>
+}
+
+/** A connection that was lent. */
+export type Loan = {
+  readonly client: PostgresPoolClient
+  /** Gives it back. After an error that may have broken it it is closed instead. */
+  end: (error?: unknown) => void
+}
+
+/** A connection of its own, outside of any pool. */
+export type LoneClient = Pick<PostgresPoolClient, 'query' | 'on' | 'off'> & { end: () => Promise<void> }
+
+type OwnPool = PostgresPool & { end: () => Promise<void> }
+type OwnClient = LoneClient & { connect: () => Promise<unknown>; unref: () => void }
+
+/** What is used of the module `pg`. */
+type Driver = {
+  Pool: new (config: Record<string, unknown>) => OwnPool
+  Client: new (config: Record<string, unknown>) => OwnClient
+}
+
+const CONNECT_MS = 10_000
+const IDLE_MS = 30_000
+
+// The server gives up first, and says why. This is for one that has vanished.
+const LATE_REPLY_MS = 5_000
+
+/** The pool that the options name, opened when the first connection is asked for. */
+export function createConnections({ source, statementTimeoutMs }: CheckedOptions): Connections {
+  return source.kind === 'pool'
+    ? connectionsOf(source.pool)
+    : openConnections(source.connectionString, source.maxConnections, statementTimeoutMs)
+}
+
+/** Opens a connection that belongs to no pool, and does not keep the process alive. */
+export async function openClient(connectionString: string): Promise<LoneClient> {
+  const { Client } = await importDriver()
+  const client = new Client({
+    connectionString,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    application_name: 'durable-execution',
+  })
+  // The error is that of the call, or of a later silence; alone it must not end the process.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } catch (error) {
+    await endClient(client)
+    throw error
+  }
+  client.unref()
+  return client
+}
+
+/** Takes a connection out of a pool for good. */
+export async function takeOut(connections: Connections): Promise<LoneClient> {
+  const { client, end } = await connections.lend()
+  return {
+    query: (query) => client.query(query),
+    on: client.on.bind(client),
+    off: client.off.bind(client),
+    // What it listens to would be left on it.
+    end: () => Promise.resolve(end(new Error('The connection was used for listening'))),
+  }
+}
+
+/** Ends a connection that may be dead already. */
+export async function endClient(client: LoneClient): Promise<void> {
+  await endsWithin(
+    systemClock,
+    client.end().catch(() => {}),
+    LATE_REPLY_MS,
+  )
+}
+
+function connectionsOf(pool: PostgresPool): Connections {
+  // An idle connection that is lost is no reason to end the process: the pool makes another.
+  const ignore = (): void => {}
+  pool.on('error', ignore)
+  return {
+    lend: () => lendFrom(pool),
+    close: () => {
+      pool.off('error', ignore)
+      return Promise.resolve()
+    },
+  }
+}
+
+function openConnections(
+  connectionString: string,
+  maxConnections: number,
+  statementTimeoutMs: number,
+): Connections {
+  let opening: Promise<OwnPool> | undefined
+  const open = async (settings: Record<string, unknown>): Promise<OwnPool> => {
+    const { Pool } = await importDriver()
+    const pool = new Pool({
+      connectionString,
+      max: maxConnections,
+      connectionTimeoutMillis: CONNECT_MS,
+      idleTimeoutMillis: IDLE_MS,
+      query_timeout: statementTimeoutMs + LATE_REPLY_MS,
+      keepAlive: true,
+      allowExitOnIdle: true,
+      application_name: 'durable-execution',
+      ...settings,
+    })
+    pool.on('error', () => {})
+    return pool
+  }
+  return {
+    lend: async () => {
+      opening ??= open({ options: connectionOptions(statementTimeoutMs) })
+      const used = opening
+      try {
+        return await lendFrom(await used)
+      } catch (error) {
+        if (!isRefusedSetting(error)) {
+          throw error
+        }
+        // A pooler that takes no settings: each transaction makes its own.
+        if (opening === used) {
+          opening = open({})
+          void used.then((pool) => pool.end()).catch(() => {})
+        }
+        return await lendFrom(await opening)
+      }
+    },
+    close: async () => {
+      const pool = await opening?.catch(() => undefined)
+      opening = undefined
+      await pool?.end()
+    },
+  }
+}
+
+async function lendFrom(pool: PostgresPool): Promise<Loan> {
+  const client = await pool.connect()
+  // While it is lent the pool does not listen, and the loss of the connection would end the process.
+  const ignore = (): void => {}
+  client.on('error', ignore)
+  return {
+    client,
+    end: (error) => {
+      client.off('error', ignore)
+      client.release(error !== undefined && !isOnlyAboutStatement(error))
+    },
+  }
+}
+
+async function importDriver(): Promise<Driver> {
+  try {
+    const driver = (await import('pg')) as unknown as { default: Driver }
+    return driver.default
+  } catch (error) {
+    throw new DurableExecutionError(
+      'The Postgres storage needs the package `pg` for a `connectionString`. ' +
+        'Install it with `npm install pg`, or pass a `pool` of your own',
+      false,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,12 @@
+/** The entry `durable-execution/postgres`: a storage that keeps its rows in Postgres. */
+
+export {
+  type PostgresEvents,
+  type PostgresNotification,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type PostgresQuery,
+} from './driver.ts'
+export { type PostgresStorageOptions, type PostgresStorageSource } from './options.ts'
+export { POSTGRES_SESSION_OPTIONS } from './settings.ts'
+export { createPostgresStorage, type PostgresStorage } from './storage.ts'

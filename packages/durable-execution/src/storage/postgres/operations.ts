@@ -1,0 +1,105 @@
+/** What a transaction can do. Each call is prepared at once, and is one statement unless it says otherwise. */
+
+import { type ExecutionRow } from '../../machine/execution.ts'
+import {
+  type DurableStorageTaskExecutionFields,
+  type DurableStorageTx,
+  type DurableTaskExecutionStorageWhere,
+} from '../contract.ts'
+import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
+import { fieldsNamed, LEAN_FIELDS, readRow } from '../sql/rows.ts'
+import { toSqlText } from '../sql/text.ts'
+import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
+import { claimRows } from './claim.ts'
+import { insertRows } from './insert.ts'
+import { renewRows } from './renew.ts'
+import { type Given } from './driver.ts'
+import { type Call } from './session.ts'
+import { bindIds, columnsOf, idsOf, inLockOrder, limitText, postgresDialect } from './statements.ts'
+import { updateRows, updateRowsGuarded } from './update.ts'
+
+type Operation<Member> = Member extends (...given: infer Given) => infer Answer
+  ? (...given: Given) => Call<Awaited<Answer>>
+  : never
+
+/** What a transaction of this storage has: the whole contract. */
+export type PostgresOperations = {
+  [Name in keyof DurableStorageTx]-?: Operation<Required<DurableStorageTx>[Name]>
+}
+
+/** The operations on that table. */
+export function createOperations(table: string): PostgresOperations {
+  return {
+    insertTaskExecutions: (executions) => insertRows(table, executions),
+    getTaskExecutionIds: (where, limit) => select(table, where, 'execution_id', limit, idsOf),
+    getTaskExecutions: (where, limit) =>
+      select(table, where, columnsOf(SQL_FIELDS), limit, (rows) => readRows(SQL_FIELDS, rows)),
+    updateTaskExecutions: (where, update) => updateRows(table, where, update),
+    claimTaskExecutions: (claim) => claimRows(table, claim),
+    updateTaskExecutionsBatch: (updates) => updateRowsGuarded(table, updates),
+    lockTaskExecutions: (executionIds, options) =>
+      lockRows(table, executionIds, options?.isLean === true ? LEAN_FIELDS : SQL_FIELDS),
+    getTaskExecutionFields: (executionIds, fields) => readFields(table, executionIds, fieldsNamed(fields)),
+    renewTaskExecutions: (renew) => renewRows(table, renew),
+    getTaskExecutionIdsBelow: (parentExecutionId, limit) => findBelow(table, parentExecutionId, limit),
+  }
+}
+
+function select<Row>(
+  table: string,
+  where: DurableTaskExecutionStorageWhere,
+  columns: string,
+  limit: number | undefined,
+  read: (rows: Array<Array<SqlValue>>) => Array<Row>,
+): Call<Array<Row>> {
+  const found = limit === 0 ? null : whereToSql(where, postgresDialect)
+  if (found === null) {
+    return () => Promise.resolve([])
+  }
+  const { condition, order, values } = found
+  const text = `select ${columns} from ${table} where ${condition} order by ${order} ${limitText(limit)}`
+  return async ({ run }) => read(await run(text, values))
+}
+
+// The rows come as they are once the lock is had, not as they were when the statement began.
+function lockRows(
+  table: string,
+  executionIds: ReadonlyArray<string>,
+  fields: ReadonlyArray<SqlField>,
+): Call<Array<ExecutionRow>> {
+  if (executionIds.length === 0) {
+    return () => Promise.resolve([])
+  }
+  const values: Array<Given> = []
+  // One look for each id, in the order of the list: a join would leave the order of locking to the planner.
+  const ids = bindIds(values, inLockOrder(executionIds))
+  const text = `select e.* from unnest(${ids}) as given(id) cross join lateral (
+    select ${columnsOf(fields)} from ${table} where execution_id = given.id for update) e`
+  return async ({ run }) => readRows(fields, await run(text, values))
+}
+
+function readFields(
+  table: string,
+  executionIds: ReadonlyArray<string>,
+  fields: ReadonlyArray<SqlField>,
+): Call<Array<DurableStorageTaskExecutionFields>> {
+  if (executionIds.length === 0) {
+    return () => Promise.resolve([])
+  }
+  const values: Array<Given> = []
+  const text = `select ${columnsOf(fields)} from ${table} where execution_id = any(${bindIds(values, executionIds)})`
+  return async ({ run }) => readRows(fields, await run(text, values))
+}
+
+function findBelow(table: string, parentExecutionId: string, limit: number): Call<Array<string>> {
+  const text = `select execution_id from ${table}
+    where parent_execution_id = $1 and ${PARTIAL_INDEX_CONDITIONS.below} order by seq ${limitText(limit)}`
+  return async ({ run }) => idsOf(await run(text, [toSqlText(parentExecutionId)]))
+}
+
+function readRows(
+  fields: ReadonlyArray<SqlField>,
+  rows: ReadonlyArray<ReadonlyArray<SqlValue>>,
+): Array<ExecutionRow> {
+  return rows.map((values) => readRow(fields, values) as ExecutionRow)
+}

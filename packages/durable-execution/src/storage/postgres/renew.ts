@@ -1,0 +1,48 @@
+/** Moving the lapse of leases, in one statement that waits for nobody. */
+
+import { type DurableStorageRenew, type DurableStorageRenewed } from '../contract.ts'
+import { toSqlTime } from '../sql/fields.ts'
+import { fromSqlText, toSqlText } from '../sql/text.ts'
+import { statusGuard } from '../sql/where.ts'
+import { bind, tabulate } from './columns.ts'
+import { type Given } from './driver.ts'
+import { type Call } from './session.ts'
+
+/**
+ * Moves the lapse of each lease that still holds. A row that somebody has locked, or that was changed while
+ * the statement ran, is answered as skipped: it still held the lease when the statement began.
+ */
+export function renewRows(
+  table: string,
+  { leases, expiresAt, now }: DurableStorageRenew,
+): Call<Array<DurableStorageRenewed>> {
+  if (leases.length === 0) {
+    return () => Promise.resolve([])
+  }
+  const values: Array<Given> = []
+  const { source, expressions } = tabulate(values, [
+    { type: 'text', cells: leases.map(({ executionId }) => toSqlText(executionId)) },
+    { type: 'text', cells: leases.map(({ leaseId }) => toSqlText(leaseId)) },
+  ])
+  const [id, lease] = expressions
+  const from = source === '' ? `${table} e` : `${source}, ${table} e`
+  const isHeld = `e.execution_id = ${id} and coalesce(e.lease_id, '') = ${lease} and ${statusGuard(['running'])}`
+  const text = `with held as materialized (
+      select e.execution_id from ${from} where ${isHeld} for update of e skip locked),
+    moved as (
+      update ${table} e
+      set expires_at = ${bind(values, toSqlTime(expiresAt))}, updated_at = ${bind(values, toSqlTime(now))}
+      from held where e.execution_id = held.execution_id
+      returning e.execution_id)
+    select execution_id, 0 from moved
+    union all
+    select e.execution_id, 1 from ${from}
+    where ${isHeld} and e.execution_id not in (select execution_id from moved)`
+  return async ({ run }) => {
+    const rows = await run(text, values)
+    return rows.map(([executionId, isSkipped]) => ({
+      executionId: fromSqlText(executionId as string),
+      ...(isSkipped === 1 ? { isSkipped: true } : {}),
+    }))
+  }
+}

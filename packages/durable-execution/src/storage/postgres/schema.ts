@@ -1,0 +1,189 @@
+/** The tables and indexes in Postgres, and how a database gets them. */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { assertMigrated, dueMigrations, SCHEMA_TABLE, type SqlMigration } from '../sql/migrations.ts'
+import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
+import { ask, type PostgresPoolClient } from './driver.ts'
+
+type Client = Pick<PostgresPoolClient, 'query'>
+
+const OLDEST_SERVER = 14
+
+/** The name of something in the schema, as it stands in statements. */
+export function qualified(schema: string, name: string): string {
+  return `${quoted(schema)}.${name}`
+}
+
+/** The name as it stands in statements, whatever characters it has. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** One row an execution. `seq` is the order of insertion. */
+export function executionsTable(schema: string): string {
+  return qualified(schema, 'executions')
+}
+
+// Texts are compared byte by byte. Flags are numbers, and times milliseconds, as in every SQL storage.
+const CREATE_EXECUTIONS = (table: string): string => `create table ${table} (
+  seq bigint generated always as identity,
+  execution_id text collate "C" primary key,
+  task_id text collate "C" not null,
+  status text collate "C" not null,
+  is_closed smallint not null,
+  needs_promise_cancellation smallint not null,
+  start_at bigint not null,
+  started_at bigint,
+  expires_at bigint,
+  finished_at bigint,
+  created_at bigint not null,
+  updated_at bigint not null,
+  lease_id text collate "C",
+  executor_id text collate "C",
+  retry_attempts bigint not null,
+  losses bigint,
+  depth bigint,
+  child_index bigint,
+  children_tasks_count bigint,
+  children_tasks_completed_count bigint not null,
+  root_task_id text collate "C",
+  root_execution_id text collate "C",
+  parent_task_id text collate "C",
+  parent_execution_id text collate "C",
+  is_finalize_task smallint,
+  retry_options text not null,
+  sleep_ms_before_run double precision not null,
+  timeout_ms double precision not null,
+  error text,
+  finalize_task text,
+  finalize_task_error text,
+  children_tasks_errors text,
+  run_input text not null,
+  run_output text,
+  output text,
+  children_tasks text
+)
+-- Rows change several times within a second of their lives, so what is dead is swept early.
+with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)`
+
+/** The type of each column that is no text. */
+const TYPES = new Map<string, string>([
+  ...['is_closed', 'needs_promise_cancellation', 'is_finalize_task'].map(
+    (name) => [name, 'smallint'] as const,
+  ),
+  ...['start_at', 'started_at', 'expires_at', 'finished_at', 'created_at', 'updated_at'].map(
+    (name) => [name, 'bigint'] as const,
+  ),
+  ...['retry_attempts', 'losses', 'depth', 'child_index'].map((name) => [name, 'bigint'] as const),
+  ...['children_tasks_count', 'children_tasks_completed_count'].map((name) => [name, 'bigint'] as const),
+  ...['sleep_ms_before_run', 'timeout_ms'].map((name) => [name, 'double precision'] as const),
+])
+
+/** The type of a column. */
+export function typeOf(column: string): string {
+  return TYPES.get(column) ?? 'text'
+}
+
+// A finished, closed row is in none of the partial indexes, so they stay as small as what is still to be done.
+function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
+  const table = executionsTable(schema)
+  const { ready, running, unclosed, below } = PARTIAL_INDEX_CONDITIONS
+  return [
+    {
+      version: 1,
+      statements: [
+        CREATE_EXECUTIONS(table),
+        `create index executions_ready on ${table} (start_at, seq) where ${ready}`,
+        `create index executions_running on ${table} (expires_at, seq) where ${running}`,
+        `create index executions_unclosed on ${table} (seq) where ${unclosed}`,
+        `create index executions_below on ${table} (parent_execution_id, seq) where ${below}`,
+      ],
+    },
+  ]
+}
+
+/** All that creates the tables in an empty database, as text to be run by somebody else. */
+export function schemaText(schema: string): string {
+  const versions = qualified(schema, SCHEMA_TABLE)
+  const statements = [`create schema if not exists ${quoted(schema)}`, createVersions(schema)]
+  for (const { version, statements: steps } of migrationsOf(schema)) {
+    statements.push(
+      ...steps,
+      `delete from ${versions}`,
+      `insert into ${versions} (version) values (${version})`,
+    )
+  }
+  return ['begin', ...statements, 'commit'].map((statement) => `${statement};\n`).join('')
+}
+
+/** Brings the schema up to date. Any number of processes may do so at once: one does it, the others see it done. */
+export async function migrateSchema(client: Client, schema: string): Promise<void> {
+  if (dueMigrations(migrationsOf(schema), await schemaVersion(client, schema)).length === 0) {
+    return
+  }
+  // Whoever waits for the lock must then see what was committed meanwhile, and may have to wait long.
+  await ask(client, 'begin isolation level read committed; set local statement_timeout = 0')
+  try {
+    await ask(client, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [
+      `durable_execution ${schema}`,
+    ])
+    const due = dueMigrations(migrationsOf(schema), await schemaVersion(client, schema))
+    if (due.length > 0) {
+      await takeSteps(client, schema, due)
+    }
+    await ask(client, 'commit')
+  } catch (error) {
+    await ask(client, 'rollback').catch(() => {})
+    throw error
+  }
+}
+
+async function takeSteps(client: Client, schema: string, due: ReadonlyArray<SqlMigration>): Promise<void> {
+  // Who may use the schema may not be allowed to create one, and `if not exists` would ask for that right.
+  const { rows } = await ask(client, 'select 1 from pg_namespace where nspname = $1', [schema])
+  if (rows.length === 0) {
+    await ask(client, `create schema ${quoted(schema)}`)
+  }
+  await ask(client, createVersions(schema))
+  const versions = qualified(schema, SCHEMA_TABLE)
+  for (const { version, statements } of due) {
+    for (const statement of statements) {
+      await ask(client, statement)
+    }
+    await ask(client, `delete from ${versions}; insert into ${versions} (version) values (${version})`)
+  }
+}
+
+/** Throws where the schema is missing, behind or ahead. */
+export async function assertSchema(client: Client, schema: string): Promise<void> {
+  assertMigrated(migrationsOf(schema), await schemaVersion(client, schema))
+}
+
+/** Throws where the server is too old. */
+export function assertServer(versionNumber: unknown): void {
+  const major = Math.floor(Number(versionNumber) / 10_000)
+  if (major < OLDEST_SERVER) {
+    throw new DurableExecutionError(
+      `The server is Postgres ${major}, and the storage needs ${OLDEST_SERVER} or later`,
+      false,
+    )
+  }
+}
+
+function createVersions(schema: string): string {
+  return `create table if not exists ${qualified(schema, SCHEMA_TABLE)} (version integer not null)`
+}
+
+async function schemaVersion(client: Client, schema: string): Promise<number | null> {
+  const versions = qualified(schema, SCHEMA_TABLE)
+  const { rows: tables } = await ask(
+    client,
+    'select 1 from pg_tables where schemaname = $1 and tablename = $2',
+    [schema, SCHEMA_TABLE],
+  )
+  if (tables.length === 0) {
+    return null
+  }
+  const { rows } = await ask(client, `select max(version) from ${versions}`)
+  return (rows[0]?.[0] ?? null) as number | null
+}

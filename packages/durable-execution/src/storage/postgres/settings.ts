@@ -1,0 +1,80 @@
+/** The settings under which the statements run. */
+
+// A queue fills and empties within seconds, so what Postgres knows of its tables is always wrong: it then reads
+// and sorts all ready rows for a claim, and joins a batch of updates with the whole table. Each statement has
+// one good plan, through the index made for it, and these leave no other. Measured with 20,000 rows in batches of
+// 250: on a table that was never analysed a claim costs 33 µs a row with them and 57 without, settling 30 and
+// 56; on one freshly analysed there is no difference.
+const PLAN_SETTINGS: ReadonlyArray<readonly [name: string, value: string]> = [
+  ['plan_cache_mode', 'force_generic_plan'],
+  ['enable_seqscan', 'off'],
+  ['enable_bitmapscan', 'off'],
+  ['enable_hashjoin', 'off'],
+  ['enable_mergejoin', 'off'],
+  ['enable_sort', 'off'],
+  ['jit', 'off'],
+]
+
+/**
+ * The settings that make the plans of this storage's statements independent of statistics, for the
+ * `options` of a pool of your own that is used for nothing else.
+ *
+ * @example
+ * ```ts
+ * import { createPostgresStorage, POSTGRES_SESSION_OPTIONS } from 'durable-execution/postgres'
+ * import pg from 'pg'
+ *
+ * const pool = new pg.Pool({ connectionString: 'postgresql://localhost/app', options: POSTGRES_SESSION_OPTIONS })
+ * const storage = createPostgresStorage({ pool })
+ * ```
+ *
+ * @category Postgres
+ */
+export const POSTGRES_SESSION_OPTIONS: string = asOptions(PLAN_SETTINGS)
+
+/**
+ * Where the settings are made: once for each connection, or in each transaction. With the latter a single
+ * call needs a transaction around it: 42,600 rows a second were inserted instead of 55,800, 29,500 claimed
+ * instead of 39,100, in batches of 250.
+ */
+export type SettingsScope = 'connection' | 'transaction'
+
+/** All that a connection of our own begins with. Nothing here needs more than READ COMMITTED. */
+export function connectionOptions(statementTimeoutMs: number): string {
+  return asOptions([
+    ...PLAN_SETTINGS,
+    ...limits(statementTimeoutMs),
+    ['default_transaction_isolation', 'read\\ committed'],
+  ])
+}
+
+/** Begins a transaction, as one statement of the simple kind, so that it costs one round trip. */
+export function beginText(scope: SettingsScope, statementTimeoutMs: number): string {
+  const settings = scope === 'connection' ? [] : [...PLAN_SETTINGS, ...limits(statementTimeoutMs)]
+  // `set local` ends with the transaction, so nothing is left on a connection that a pooler hands on.
+  return [
+    'begin isolation level read committed',
+    ...settings.map(([name, value]) => `set local ${name} = ${value}`),
+  ].join('; ')
+}
+
+/** Reads what {@link arePlansPinned} wants to know. */
+export const READ_PLAN_SETTINGS: string = `select ${PLAN_SETTINGS.map(([name]) => `current_setting('${name}')`).join(', ')}`
+
+/** Whether the connection came with the settings of the plans. */
+export function arePlansPinned(values: ReadonlyArray<unknown>): boolean {
+  return PLAN_SETTINGS.every(([, value], index) => values[index] === value)
+}
+
+/** A process that is stopped inside a transaction must not hold its locks for ever. */
+function limits(statementTimeoutMs: number): Array<readonly [string, string]> {
+  const ms = String(statementTimeoutMs)
+  return [
+    ['statement_timeout', ms],
+    ['idle_in_transaction_session_timeout', ms],
+  ]
+}
+
+function asOptions(settings: ReadonlyArray<readonly [string, string]>): string {
+  return settings.map(([name, value]) => `-c ${name}=${value}`).join(' ')
+}

@@ -1,0 +1,44 @@
+/** The parts of Postgres statements: which columns are read, how ids and limits are handed over. */
+
+import { type SqlField, type SqlValue } from '../sql/fields.ts'
+import { fromSqlText, toSqlText } from '../sql/text.ts'
+import { type SqlDialect } from '../sql/where.ts'
+import { bind, bindTexts } from './columns.ts'
+import { type Given } from './driver.ts'
+
+/** How Postgres takes values in a where clause. */
+export const postgresDialect: SqlDialect = {
+  bind: (values, value) => bind(values, value),
+  isAmong: (values, executionIds) => `execution_id = any(${bindIds(values, executionIds)})`,
+}
+
+/** Adds ids, which are not empty, to the values; gives the array that they are in the statement. */
+export function bindIds(values: Array<Given>, executionIds: ReadonlyArray<string>): string {
+  return bindTexts(values, executionIds.map(toSqlText))
+}
+
+/** What a select, or `returning`, names to read the fields. */
+export function columnsOf(fields: ReadonlyArray<SqlField>, table = ''): string {
+  const prefix = table === '' ? '' : `${table}.`
+  return fields.flatMap(({ columns }) => columns.map((column) => prefix + column)).join(', ')
+}
+
+/** The part of a statement that limits its rows; an empty text for no limit. */
+export function limitText(limit: number | undefined): string {
+  return limit === undefined || !(limit >= 0) || limit > Number.MAX_SAFE_INTEGER
+    ? ''
+    : `limit ${Math.floor(limit)}`
+}
+
+/** The ids that stand in the first column of the rows. */
+export function idsOf(rows: ReadonlyArray<ReadonlyArray<SqlValue>>): Array<string> {
+  return rows.map(([id]) => fromSqlText(id as string))
+}
+
+/**
+ * Each id once, the last one first: the order in which rows are locked. A child's id is larger than its
+ * parent's, so children come first, everywhere.
+ */
+export function inLockOrder(executionIds: ReadonlyArray<string>): Array<string> {
+  return [...new Set(executionIds)].toSorted().toReversed()
+}

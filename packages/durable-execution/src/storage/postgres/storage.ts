@@ -1,0 +1,202 @@
+/** The Postgres storage: a pool of connections, and one more that listens. */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { systemIds } from '../../base/ids.ts'
+import { type DurableStorage } from '../contract.ts'
+import { type Connections, createConnections, openClient, takeOut } from './connections.ts'
+import { type Answer, ask, type Given } from './driver.ts'
+import { toPayload } from './hints.ts'
+import { createListening } from './listening.ts'
+import { createNotify } from './notifying.ts'
+import { createOperations } from './operations.ts'
+import { type CheckedOptions, checkOptions, type PostgresStorageOptions } from './options.ts'
+import { assertSchema, assertServer, executionsTable, migrateSchema } from './schema.ts'
+import { type Place, runOneCall, runTransaction } from './session.ts'
+import { arePlansPinned, READ_PLAN_SETTINGS, type SettingsScope } from './settings.ts'
+
+/**
+ * A storage that keeps its rows in Postgres.
+ *
+ * @category Postgres
+ */
+export type PostgresStorage = DurableStorage & {
+  /** The server's clock. */
+  getCurrentTime: () => Promise<Date>
+  /** Creates or updates the tables. Repeating it is fine, in any number of processes at once. */
+  migrate: () => Promise<void>
+  /**
+   * Waits for the transactions that were asked for, then closes the connections that the storage opened.
+   * Repeating it is fine; any other call is refused from then on.
+   */
+  close: () => Promise<void>
+  /** The same as `close`. */
+  [Symbol.asyncDispose]: () => Promise<void>
+}
+
+/**
+ * Creates a storage that keeps its rows in Postgres, 14 or later. It is there at once; the first connection
+ * is opened, and the tables created or updated, before the first transaction.
+ *
+ * Any number of processes may use one database at once. Transactions run in parallel, each on a connection
+ * of its own, under READ COMMITTED whatever the database's default. It works through a transaction-mode
+ * pooler: nothing is left on a connection between transactions, except by LISTEN, which needs
+ * `listenConnectionString` or `hints: false` there.
+ *
+ * @param options - Where the rows are, and how they are reached.
+ * @throws A non-retryable {@link DurableExecutionError} if the options are wrong.
+ *
+ * @example
+ * ```ts
+ * import { createPostgresStorage } from 'durable-execution/postgres'
+ *
+ * await using storage = createPostgresStorage({ connectionString: 'postgresql://localhost/app' })
+ * ```
+ *
+ * @category Postgres
+ */
+export function createPostgresStorage(options: PostgresStorageOptions): PostgresStorage {
+  const checked = checkOptions(options)
+  const connections = createConnections(checked)
+  const operations = createOperations(executionsTable(checked.schema))
+  const underWay = new Set<Promise<unknown>>()
+  let preparing: Promise<SettingsScope> | undefined
+  let closing: Promise<void> | undefined
+
+  const tracked = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing !== undefined) {
+      throw new DurableExecutionError('The Postgres storage is closed', false)
+    }
+    const made = work()
+    underWay.add(made)
+    try {
+      return await made
+    } finally {
+      underWay.delete(made)
+    }
+  }
+  const prepared = async (): Promise<SettingsScope> => {
+    preparing ??= prepare(connections, checked)
+    const used = preparing
+    try {
+      return await used
+    } catch (error) {
+      // The next one tries again.
+      if (preparing === used) {
+        preparing = undefined
+      }
+      throw error
+    }
+  }
+  const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> => {
+    const loan = await connections.lend()
+    return await ask(loan.client, text, values).then(
+      ({ rows }) => {
+        loan.end()
+        return rows
+      },
+      (error: unknown) => {
+        loan.end(error)
+        throw error
+      },
+    )
+  }
+  const hints = checked.hasHints ? createHints(checked, connections, runAlone, tracked) : undefined
+
+  const closeOnce = async (): Promise<void> => {
+    await hints?.stop()
+    while (underWay.size > 0) {
+      await Promise.allSettled(underWay)
+    }
+    await connections.close()
+  }
+  const close = async (): Promise<void> => {
+    closing ??= closeOnce()
+    await closing
+  }
+
+  return {
+    withTransaction: async (fn, hint) =>
+      await tracked(async () => {
+        const scope = await prepared()
+        const place: Place = {
+          connections,
+          operations,
+          scope,
+          statementTimeoutMs: checked.statementTimeoutMs,
+        }
+        return await (hint?.oneCall === true ? runOneCall(place, fn) : runTransaction(place, fn))
+      }),
+    getCurrentTime: async () =>
+      await tracked(async () => {
+        const [row] = await runAlone('select floor(extract(epoch from clock_timestamp()) * 1000)::bigint')
+        return new Date(row?.[0] as number)
+      }),
+    ...hints?.members,
+    migrate: async () =>
+      await tracked(
+        async () => await withClient(connections, (client) => migrateSchema(client, checked.schema)),
+      ),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+type Client = Parameters<typeof ask>[0]
+
+/** What must be so before the first transaction; tells whether the connections have the settings of the plans. */
+async function prepare(
+  connections: Connections,
+  { schema, migrates }: CheckedOptions,
+): Promise<SettingsScope> {
+  return await withClient(connections, async (client) => {
+    const { rows: versions } = await ask(client, `select current_setting('server_version_num')`)
+    assertServer(versions[0]?.[0])
+    await (migrates ? migrateSchema(client, schema) : assertSchema(client, schema))
+    const { rows } = await ask(client, READ_PLAN_SETTINGS)
+    return arePlansPinned(rows[0] ?? []) ? 'connection' : 'transaction'
+  })
+}
+
+async function withClient<T>(connections: Connections, work: (client: Client) => Promise<T>): Promise<T> {
+  const loan = await connections.lend()
+  try {
+    const answer = await work(loan.client)
+    loan.end()
+    return answer
+  } catch (error) {
+    loan.end(error)
+    throw error
+  }
+}
+
+type Hints = {
+  members: Pick<Required<DurableStorage>, 'onChange' | 'notifyChange'>
+  stop: () => Promise<void>
+}
+
+function createHints(
+  { source, schema, listenConnectionString }: CheckedOptions,
+  connections: Connections,
+  runAlone: (text: string, values: Array<Given>) => Promise<unknown>,
+  tracked: <T>(work: () => Promise<T>) => Promise<T>,
+): Hints {
+  const channel = `${schema}_changes`
+  const sender = systemIds.newId()
+  const connectionString =
+    listenConnectionString ?? (source.kind === 'pool' ? undefined : source.connectionString)
+  const listening = createListening({
+    open: () => (connectionString === undefined ? takeOut(connections) : openClient(connectionString)),
+    channel,
+    sender,
+  })
+  const notify = createNotify(async (hint) => {
+    await runAlone('select pg_notify($1, $2)', [channel, toPayload({ from: sender, hint })])
+  })
+  return {
+    members: {
+      onChange: async (listener) => await tracked(() => listening.add(listener)),
+      notifyChange: async (hint) => await tracked(() => notify(hint)),
+    },
+    stop: () => listening.stop(),
+  }
+}
