@@ -10,7 +10,6 @@
 
 import { Pool } from 'pg'
 
-import { createDurableTaskExecutionStorageObject, type DurableStorageTx } from 'durable-execution'
 import {
   createPostgresStorage,
   POSTGRES_SESSION_OPTIONS,
@@ -19,13 +18,12 @@ import {
 } from 'durable-execution/postgres'
 
 import { startPostgres } from '../../scripts/postgres/server.ts'
+import { claimBatch, insertBatch, settleBatch, timed } from './batches.ts'
 import { quantile } from './storages.ts'
 
 const ROWS = 40_000
 const WARM_UP = 10_000
 const SINGLES = 500
-
-let drawn = 0
 
 const [scope = 'connection', batchText = '250'] = process.argv.slice(2)
 const batch = Number(batchText)
@@ -63,21 +61,21 @@ async function measureBatches(storage: PostgresStorage, count: number): Promise<
   const leases: Array<Array<string>> = []
   const claimed = await rate(count, async () => {
     for (const _ of batches) {
-      leases.push(await claim(storage))
+      leases.push(await claimBatch(storage, batch))
     }
   })
   const settled = await rate(count, async () => {
     for (const ids of leases) {
-      await settle(storage, ids)
+      await settleBatch(storage, ids)
     }
   })
   await insertAll(storage, batches)
   const both = await rate(count, async () => {
     let settling: Promise<void> = Promise.resolve()
     for (const _ of batches) {
-      const ids = await claim(storage)
+      const ids = await claimBatch(storage, batch)
       await settling
-      settling = settle(storage, ids)
+      settling = settleBatch(storage, ids)
     }
     await settling
   })
@@ -86,93 +84,25 @@ async function measureBatches(storage: PostgresStorage, count: number): Promise<
 
 async function insertAll(storage: PostgresStorage, batches: Array<number>): Promise<void> {
   for (const _ of batches) {
-    const rows = Array.from({ length: batch }, newRow)
-    await one(storage, async (tx) => await tx.insertTaskExecutions(rows))
+    await insertBatch(storage, batch)
   }
 }
 
 async function measureSingles(storage: PostgresStorage): Promise<string> {
   const times: Record<'insert' | 'claim' | 'settle', Array<number>> = { insert: [], claim: [], settle: [] }
   for (let index = 0; index < SINGLES; index += 1) {
-    times.insert.push(
-      await timed(() => one(storage, async (tx) => await tx.insertTaskExecutions([newRow()]))),
-    )
+    times.insert.push(await timed(() => insertBatch(storage, 1)))
     let ids: Array<string> = []
     times.claim.push(
       await timed(async () => {
-        ids = await claim(storage, 1)
+        ids = await claimBatch(storage, 1)
       }),
     )
-    times.settle.push(await timed(() => settle(storage, ids)))
+    times.settle.push(await timed(() => settleBatch(storage, ids)))
   }
   return Object.entries(times)
     .map(([name, ms]) => `${name} of one, p50: ${quantile(ms, 0.5).toFixed(2)} ms`)
     .join('; ')
-}
-
-function newRow(): Parameters<DurableStorageTx['insertTaskExecutions']>[0][number] {
-  drawn += 1
-  return createDurableTaskExecutionStorageObject({
-    now: new Date(),
-    taskId: 'noop',
-    executionId: `te_${String(drawn).padStart(32, '0')}`,
-    retryOptions: { maxAttempts: 0 },
-    sleepMsBeforeRun: 0,
-    timeoutMs: 60_000,
-    runInput: JSON.stringify({ number: drawn, text: 'x'.repeat(60) }),
-  })
-}
-
-async function claim(storage: PostgresStorage, limit: number = batch): Promise<Array<string>> {
-  const now = new Date()
-  const rows = await one(
-    storage,
-    async (tx) =>
-      await tx.claimTaskExecutions?.({
-        taskIds: ['noop'],
-        excludedExecutionIds: [],
-        limit,
-        now,
-        expiresAt: new Date(now.getTime() + 30_000),
-        leaseId: 'lease',
-        executorId: 'executor',
-      }),
-  )
-  return (rows ?? []).map(({ executionId }) => executionId)
-}
-
-async function settle(storage: PostgresStorage, executionIds: Array<string>): Promise<void> {
-  const now = new Date()
-  const updates = executionIds.map((executionId) => ({
-    executionId,
-    statuses: ['running' as const],
-    leaseId: 'lease',
-    update: {
-      status: 'completed' as const,
-      runOutput: `"${executionId}"`,
-      output: `"${executionId}"`,
-      isClosed: true,
-      finishedAt: now,
-      unsetExpiresAt: true,
-      unsetError: true,
-      losses: 0,
-      updatedAt: now,
-    },
-  }))
-  const changed = await one(storage, async (tx) => await tx.updateTaskExecutionsBatch?.(updates))
-  if (changed?.length !== executionIds.length) {
-    throw new Error('a settle did not match')
-  }
-}
-
-async function one<T>(storage: PostgresStorage, fn: (tx: DurableStorageTx) => Promise<T>): Promise<T> {
-  return await storage.withTransaction(fn, { oneCall: true })
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now()
-  await work()
-  return performance.now() - startedAt
 }
 
 async function rate(count: number, work: () => Promise<void>): Promise<number> {

@@ -12,6 +12,7 @@ import buildPackage from '../../scripts/build-for-tests.ts'
 
 const MAIN = join(import.meta.dirname, '../src/index-folder/main.ts')
 const FILES = 120
+const FLAGS = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
 
 let folder: string
 
@@ -53,7 +54,49 @@ test('a run that is killed with kill -9 and started again keeps what was done an
 })
 
 test('a folder that does not exist is refused with a sentence and exit code 1', async () => {
-  const child = spawn(process.execPath, ['--experimental-strip-types', MAIN, join(folder, 'nowhere')])
+  const { code, stderr } = await refused(join(folder, 'nowhere'), 'refused')
+  expect(code).toBe(1)
+  expect(stderr).toContain('nowhere is no folder')
+})
+
+test('a folder without text files ends the process, with a sentence and exit code 1', async () => {
+  await mkdir(join(folder, 'empty'))
+  const { code, stderr } = await refused(join(folder, 'empty'), 'nothing')
+  expect(code).toBe(1)
+  expect(stderr).toContain('there are no text files')
+})
+
+test('unfinished work on one folder is not mixed with another folder', async () => {
+  const doomed = start('mixed', 60)
+  await waitForCompleted('mixed', 1)
+  doomed.child.kill('SIGKILL')
+  await doomed.ended
+  const { code, stderr } = await refused(join(folder, 'input/deep'), 'mixed')
+  expect(code).toBe(1)
+  expect(stderr).toContain('holds unfinished work on')
+})
+
+test('files that are no text or too large are left out, and --fresh forgets only what the demo made', async () => {
+  await mkdir(join(folder, 'strange'))
+  await writeFile(join(folder, 'strange/good.md'), '# Good\n')
+  await writeFile(join(folder, 'strange/binary.md'), Buffer.from([0, 1, 2]))
+  await writeFile(join(folder, 'strange/large.txt'), Buffer.alloc(17 * 1024 * 1024, 'a'))
+  const result = await start('strange', 0, ['--fresh'], 'strange').result
+  expect(result).toMatchObject({ files: 3 })
+  const report = JSON.parse(await readFile(join(folder, 'strange/report.json'), 'utf8')) as object
+  expect(report).toMatchObject({
+    files: 1,
+    skipped: [
+      { path: 'binary.md', skippedBecause: 'not text' },
+      { path: 'large.txt', skippedBecause: 'larger than 16 MB' },
+    ],
+  })
+})
+
+async function refused(input: string, out: string): Promise<{ code: unknown; stderr: string }> {
+  const child = spawn(process.execPath, [...FLAGS, MAIN, input, '--out', join(folder, out)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk.toString()
@@ -61,17 +104,17 @@ test('a folder that does not exist is refused with a sentence and exit code 1', 
   const code = await new Promise((resolve) => {
     child.on('close', resolve)
   })
-  expect(code).toBe(1)
-  expect(stderr).toContain('nowhere is no folder')
-})
+  return { code, stderr }
+}
 
 function start(
   out: string,
   paceMs: number,
+  more: Array<string> = [],
+  input = 'input',
 ): { child: ChildProcess; ended: Promise<unknown>; result: Promise<unknown> } {
-  const options = ['--out', join(folder, out), '--pace', String(paceMs), '--json']
-  const flags = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
-  const child = spawn(process.execPath, [...flags, MAIN, join(folder, 'input'), ...options], {
+  const options = ['--out', join(folder, out), '--pace', String(paceMs), '--json', ...more]
+  const child = spawn(process.execPath, [...FLAGS, MAIN, join(folder, input), ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let stdout = ''

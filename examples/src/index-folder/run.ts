@@ -4,7 +4,12 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { DurableExecutor, type DurableStorage, type DurableTaskHandle } from 'durable-execution'
+import {
+  DurableExecutor,
+  type DurableStorage,
+  type DurableTaskFinishedExecution,
+  type DurableTaskHandle,
+} from 'durable-execution'
 import { createSqliteStorage } from 'durable-execution/sqlite'
 
 import { Progress } from './progress.ts'
@@ -32,13 +37,27 @@ export async function indexFolder(options: IndexOptions): Promise<IndexResult> {
     // Failed attempts are part of this show and are counted at its end.
     logger: { debug: () => {}, info: () => {}, error: () => {} },
   })
+  try {
+    return await runToTheEnd(executor, storage, options)
+  } finally {
+    // Whatever happens: a started executor keeps its process alive until it is shut down.
+    await executor.shutdown()
+    await storage.close()
+  }
+}
+
+async function runToTheEnd(
+  executor: DurableExecutor,
+  storage: DurableStorage,
+  options: IndexOptions,
+): Promise<IndexResult> {
   const indexTask = defineTasks(executor)
   const input: FolderInput = {
     root: options.root,
     reportPath: join(options.outFolder, 'report.json'),
     paceMs: options.paceMs,
   }
-  const unfinished = await findUnfinished(storage, input)
+  const unfinished = await findUnfinished(storage, input, options.outFolder)
   const kept = unfinished === undefined ? 0 : (await countFiles(storage, unfinished)).done
   if (unfinished !== undefined && !options.isJson) {
     console.log(`Going on where the last process stopped: ${kept} files are done and are kept.`)
@@ -51,8 +70,6 @@ export async function indexFolder(options: IndexOptions): Promise<IndexResult> {
 
   const result = await watch(handle, storage, new Progress(!options.isJson, kept))
   const { total, retried } = await countFiles(storage, handle.getTaskExecutionId())
-  await executor.shutdown()
-  await storage.close()
   if (!options.isJson) {
     const report = JSON.parse(await readFile(result.reportPath, 'utf8')) as Report
     console.log(`\n${formatReport(report)}\n`)
@@ -88,14 +105,32 @@ async function watch(
   progress.end()
   const execution = await finished
   if (execution.status !== 'completed') {
-    const reason = 'error' in execution ? execution.error.message : execution.status
-    throw new Error(`The folder could not be indexed: ${reason}`)
+    throw new Error(`The folder could not be indexed: ${describeEnd(execution)}`)
   }
   return execution.output
 }
 
+function describeEnd(execution: DurableTaskFinishedExecution<FolderOutput>): string {
+  switch (execution.status) {
+    case 'completed':
+      return 'it was'
+    case 'children_tasks_failed':
+      return execution.childrenTasksErrors.map(({ error }) => error.message).join('; ')
+    case 'finalize_task_failed':
+      return execution.finalizeTaskError.message
+    case 'failed':
+    case 'timed_out':
+    case 'cancelled':
+      return execution.error.message
+  }
+}
+
 /** An execution over the same folder that a process began and nobody finished. */
-async function findUnfinished(storage: DurableStorage, input: FolderInput): Promise<string | undefined> {
+async function findUnfinished(
+  storage: DurableStorage,
+  input: FolderInput,
+  outFolder: string,
+): Promise<string | undefined> {
   const rows = await storage.withTransaction(
     async (tx) =>
       await tx.getTaskExecutions({
@@ -103,10 +138,17 @@ async function findUnfinished(storage: DurableStorage, input: FolderInput): Prom
         statuses: ['ready', 'running', 'waiting_for_children_tasks', 'waiting_for_finalize_task'],
       }),
   )
-  return rows.find((row) => {
-    const isSameFolder = (): boolean => (JSON.parse(row.runInput) as FolderInput).root === input.root
-    return row.taskId === 'index_folder' && isSameFolder()
-  })?.executionId
+  const folders = rows.filter((row) => row.taskId === 'index_folder')
+  const rootOf = (row: (typeof rows)[number]): string => (JSON.parse(row.runInput) as FolderInput).root
+  const other = folders.find((row) => rootOf(row) !== input.root)
+  if (other !== undefined) {
+    // Whoever starts here finishes what is there, and two folders would write one report.
+    throw new Error(
+      `${outFolder} holds unfinished work on ${rootOf(other)}. Run that first, ` +
+        `or forget it with --fresh, or keep this run elsewhere with --out`,
+    )
+  }
+  return folders[0]?.executionId
 }
 
 async function countFiles(

@@ -34,6 +34,10 @@ export const LIMITS = {
   expireMs: 30_000,
   /** How long an idle executor waits between looks. */
   pollMs: 500,
+  /** The same where the storage hints at what others change, unless the interval was given. */
+  hintedPollMs: 45_000,
+  /** How long an executor looks often after it enqueued in a transaction of the user's, whose commit it cannot see. */
+  joinedMs: 60_000,
   /** How long a waiter waits between looks of its own. */
   waitPollMs: 1_000,
   /** Ready rows looked at to learn when the next one is due. */

@@ -10,11 +10,23 @@ export class ChangeFeed {
   readonly #wantedBy = new Set<string>()
   #work: Promise<void> = Promise.resolve()
   #stop: (() => Promise<void>) | undefined
+  readonly #onWanted: (isWanted: boolean) => void
 
-  constructor(storage: DurableStorage, logger: Logger, onHint: (hint: DurableStorageChangeHint) => void) {
+  constructor(
+    storage: DurableStorage,
+    logger: Logger,
+    onHint: (hint: DurableStorageChangeHint) => void,
+    onWanted: (isWanted: boolean) => void,
+  ) {
     this.#storage = storage
     this.#logger = logger
     this.#onHint = onHint
+    this.#onWanted = onWanted
+  }
+
+  /** Whether the storage hints at what others change. */
+  get isListening(): boolean {
+    return this.#stop !== undefined
   }
 
   /** Says whether somebody wants hints. */
@@ -26,6 +38,7 @@ export class ChangeFeed {
       this.#wantedBy.delete(who)
     }
     if (this.#wantedBy.size > 0 !== before) {
+      this.#onWanted(isWanted)
       // One after the other, so that a quick change of mind ends in what was wanted last.
       this.#work = this.#work.then(() => this.#settle())
     }

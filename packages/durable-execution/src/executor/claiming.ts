@@ -15,6 +15,8 @@ import { leaseOf, type Runs } from './runs.ts'
 /** A claim that was sent and not acknowledged: it may have happened. */
 type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
 
+type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>
+
 export class Claiming {
   readonly loop: Loop
   readonly #engine: Engine
@@ -26,6 +28,10 @@ export class Claiming {
   /** Whether the last claim left out what may be due, since its old function had not ended. */
   #isWaitingForEnd = false
   #isOver = false
+  /** When the next row of others is due, as far as the last look went; it is taken again by the poll or a hint. */
+  #nextDueAt: Millis | undefined
+  #nextLookAt: Millis = 0
+  #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
 
   constructor(engine: Engine, runs: Runs, onRunStarted: () => void) {
@@ -51,7 +57,7 @@ export class Claiming {
       return
     }
     // Later ones than the next poll are found by the poll.
-    if (this.#isOver || delayMs > this.#engine.options.pollMs) {
+    if (this.#isOver || delayMs > this.#engine.pollMs()) {
       return
     }
     if (this.#wakeAt === undefined || readyAtMs < this.#wakeAt.at) {
@@ -62,6 +68,12 @@ export class Claiming {
       })
       this.#wakeAt = { at: readyAtMs, cancel: () => timer.cancel() }
     }
+  }
+
+  /** Somebody else may have made something due, now or later. */
+  hinted(): void {
+    this.#isLookDue = true
+    this.loop.wake()
   }
 
   slotFreed(): void {
@@ -86,32 +98,45 @@ export class Claiming {
   }
 
   async #claim(): Promise<Millis> {
-    const { options, registry } = this.#engine
+    const { options, registry, pollMs } = this.#engine
     await this.#adoptDoubtful()
     const limit = options.maxConcurrentRuns - this.#runs.size
     const taskIds = registry.ids()
     if (limit <= 0 || taskIds.length === 0) {
-      return options.pollMs
+      return pollMs()
     }
     const excludedExecutionIds = this.#runs.unendedIds()
     this.#isWaitingForEnd = excludedExecutionIds.length > 0
     const due = { taskIds, excludedExecutionIds }
     const rows = await this.#claimSome(due, limit)
     this.#isMoreDue = rows.length >= limit
-    if (this.#isMoreDue || this.#isOver) {
-      return options.pollMs
-    }
-    const { store, transact } = this.#engine
-    const dueAt = await nextDueAt(transact, due, new Date(store.now() + options.pollMs))
-    // A row that is due already came after the claim.
-    const delayMs = dueAt === undefined ? options.pollMs : Math.max(dueAt - store.now(), 1)
-    return Math.min(delayMs, options.pollMs)
+    return this.#isMoreDue || this.#isOver ? pollMs() : await this.#untilNextDue(due)
   }
 
-  async #claimSome(
-    due: Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>,
-    limit: number,
-  ): Promise<Array<ExecutionRow>> {
+  /** How long until the next row is due, or the next look for one. */
+  async #untilNextDue(due: DueTasks): Promise<Millis> {
+    const { store, transact, doors, pollMs } = this.#engine
+    const monotonicNow = doors.clock.monotonicNow()
+    // What this process makes due it tells by itself, so its own wakes need no new look.
+    if (this.#isLookDue || monotonicNow >= this.#nextLookAt) {
+      this.#isLookDue = false
+      this.#nextLookAt = monotonicNow + pollMs()
+      this.#nextDueAt = await nextDueAt(transact, due, new Date(store.now() + pollMs()))
+    }
+    const lookInMs = Math.max(this.#nextLookAt - doors.clock.monotonicNow(), 1)
+    if (this.#nextDueAt === undefined) {
+      return lookInMs
+    }
+    const dueInMs = this.#nextDueAt - store.now()
+    if (dueInMs <= lookInMs) {
+      // Once that one is taken, another may be the next.
+      this.#isLookDue = true
+    }
+    // A row that is due already came after the claim.
+    return Math.min(Math.max(dueInMs, 1), lookInMs)
+  }
+
+  async #claimSome(due: DueTasks, limit: number): Promise<Array<ExecutionRow>> {
     const { store, transact, options, executorId, doors } = this.#engine
     const now = store.now()
     const expiresAt = new Date(now + options.expireMs)

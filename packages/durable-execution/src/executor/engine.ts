@@ -1,5 +1,6 @@
 /** What the parts of one executor share: its doors, its tasks, its storage, and what they tell each other. */
 
+import { type Millis } from '../base/clock.ts'
 import { type Doors } from '../base/doors.ts'
 import { type Logger } from '../base/logger.ts'
 import { type Serializer } from '../base/serializer.ts'
@@ -19,6 +20,8 @@ export type Engine = {
   registry: TaskRegistry
   transact: Transact
   store: StoreDoors
+  /** How long an idle loop waits between looks: seldom, while the storage hints at what others change. */
+  pollMs: () => Millis
   /** Tells everybody who waits what a committed transaction changed. */
   tell: (effects: Effects) => void
 }

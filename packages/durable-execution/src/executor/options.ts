@@ -24,7 +24,10 @@ export type DurableExecutorOptions = {
    * All executors on one storage should have the same; default 30,000.
    */
   expireMs?: number | null | undefined
-  /** How long an idle executor waits between looks, in milliseconds; default 500. */
+  /**
+   * How long an idle executor waits between looks, in milliseconds; default 500, or 45,000 where the storage
+   * hints at what other processes change (SQLite and Postgres do).
+   */
   backgroundProcessIntraBatchSleepMs?: number | null | undefined
   /** How many runs there may be at a time; default 100. */
   maxConcurrentTaskExecutions?: number | null | undefined
@@ -40,6 +43,8 @@ export type ResolvedExecutorOptions = {
   logger: Logger
   expireMs: number
   pollMs: number
+  /** Whether the user chose the interval. */
+  isPollGiven: boolean
   maxConcurrentRuns: number
   maxLosses: number
   maxPayloadBytes: number
@@ -63,6 +68,7 @@ export function resolveExecutorOptions(
       options.backgroundProcessIntraBatchSleepMs,
       LIMITS.pollMs,
     ),
+    isPollGiven: (options.backgroundProcessIntraBatchSleepMs ?? 0) > 0,
     maxConcurrentRuns: count(
       'maxConcurrentTaskExecutions',
       options.maxConcurrentTaskExecutions,

@@ -1,11 +1,12 @@
 /** What an executor is made of, put together: the storage's clock, who works, who waits, and who hears of what changed. */
 
 import { createReasonedCancelSignal } from '../base/cancel.ts'
-import { endsWithin } from '../base/clock.ts'
+import { endsWithin, type Millis } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { ChangeFeed } from '../client/change-feed.ts'
 import { type HandleDoors } from '../client/handle.ts'
+import { Neighbours } from '../client/neighbours.ts'
 import { RowReader } from '../client/reader.ts'
 import { Waiters } from '../client/waiters.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
@@ -31,10 +32,13 @@ export class Runtime {
   readonly #inserter: Inserter
   readonly handleDoors: HandleDoors
   readonly #feed: ChangeFeed
+  readonly #neighbours: Neighbours
   readonly worker: Worker
   readonly #storage: DurableStorage
   readonly #cancelRuns: () => void
   #isStopping = false
+  /** Until then it looks often: something may be committed that nobody hints at. */
+  #looksOftenUntil: Millis = 0
 
   constructor(storage: DurableStorage, resolved: ResolvedExecutorOptions) {
     const { doors, logger, serializer } = resolved
@@ -57,6 +61,7 @@ export class Runtime {
         newLeaseId: doors.ids.newId,
         planOf: createPlans(registry, resolved.serializer),
       },
+      pollMs: () => this.#pollMs(),
       tell: (effects) => this.#tell(effects),
     }
     this.#closer = new Closer(this.engine)
@@ -68,14 +73,19 @@ export class Runtime {
       serializer,
       cancel: (executionId) => this.#cancel(executionId),
     }
-    this.#feed = new ChangeFeed(storage, logger, ({ executionIds }) => {
+    this.#neighbours = new Neighbours(storage, (effects) => {
+      waiters.told(effects.finishedIds)
+      this.worker.told(effects)
+    })
+    const onHint = ({ executionIds }: DurableStorageChangeHint): void => {
       if (executionIds === undefined) {
         waiters.toldAll()
       } else {
         waiters.told(executionIds)
       }
       this.worker.hinted()
-    })
+    }
+    this.#feed = new ChangeFeed(storage, logger, onHint, (isWanted) => this.#neighbours.listen(isWanted))
     const [shutdownSignal, cancelRuns] = createReasonedCancelSignal({ logger })
     this.#cancelRuns = cancelRuns
     this.worker = new Worker(this.engine, storage, this.#closer, this.#health, shutdownSignal)
@@ -98,6 +108,8 @@ export class Runtime {
     const tx = await this.#storage.joinTransaction(transaction)
     // Tried once: after an error only its owner can say what becomes of the transaction.
     await tx.insertTaskExecutions([row])
+    this.#looksOftenUntil = this.engine.doors.clock.monotonicNow() + LIMITS.joinedMs
+    this.worker.hinted()
   }
 
   health(): DurableExecutorHealth {
@@ -134,6 +146,13 @@ export class Runtime {
     await endsWithin(this.engine.doors.clock, this.#feed.settled(), LIMITS.unlistenMs)
   }
 
+  #pollMs(): Millis {
+    const { options, doors } = this.engine
+    const isHinted =
+      this.#feed.isListening && !options.isPollGiven && doors.clock.monotonicNow() >= this.#looksOftenUntil
+    return isHinted ? LIMITS.hintedPollMs : options.pollMs
+  }
+
   /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
   async knowTime(): Promise<void> {
     if (!this.#clock.isUnknown) {
@@ -166,6 +185,7 @@ export class Runtime {
     if (effects.open.length > 0) {
       this.#closer.add(effects.open)
     }
+    this.#neighbours.tell(effects)
     this.#notifyOthers(effects)
   }
 

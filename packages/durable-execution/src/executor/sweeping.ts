@@ -1,6 +1,6 @@
 /** Looks after what others left: lapsed leases, and finished rows that nobody has closed. */
 
-import { type Millis } from '../base/clock.ts'
+import { type Millis, type Timer } from '../base/clock.ts'
 import { jitter } from '../base/random.ts'
 import { findOpen } from '../store/close.ts'
 import { recoverLost } from '../store/recover.ts'
@@ -22,6 +22,8 @@ export class Sweeping {
   #holdUntil: Millis = 0
   /** What the last look took on: if it is still open, the next look goes past it. */
   #triedIds: ReadonlySet<string> = new Set()
+  #hintTimer: Timer | undefined
+  #isOver = false
   #stuck: { executionId: string; taskId: string } | undefined
 
   constructor(engine: Engine, closer: Closer) {
@@ -53,12 +55,28 @@ export class Sweeping {
     return this.#stuck
   }
 
+  /**
+   * Somebody else may have finished something that only others can close. Looked for after a poll's
+   * length, since they most often close it themselves.
+   */
+  hinted(): void {
+    if (this.#isOver) {
+      return
+    }
+    this.#hintTimer ??= this.#engine.doors.clock.setTimer(this.#engine.options.pollMs, () => {
+      this.#hintTimer = undefined
+      this.#closing.wake()
+    })
+  }
+
   start(): void {
     this.#recovery.start()
     this.#closing.start()
   }
 
   async stop(): Promise<void> {
+    this.#isOver = true
+    this.#hintTimer?.cancel()
     await Promise.all([this.#recovery.stop(), this.#closing.stop()])
   }
 
@@ -105,7 +123,7 @@ export class Sweeping {
   }
 
   async #close(): Promise<Millis> {
-    const { transact, store, registry, options, doors } = this.#engine
+    const { transact, store, registry, options, doors, pollMs } = this.#engine
     const knows = (taskId: string): boolean => registry.get(taskId) !== undefined
     const { open, unknown } = await findOpen(transact, knows, this.#triedIds)
     const leftSinceMs = store.now() - LEFT_OPEN_MS
@@ -120,6 +138,7 @@ export class Sweeping {
       stuck === undefined
         ? undefined
         : { executionId: stuck.executionId, taskId: stuck.parentTask?.taskId ?? '' }
-    return jitter(options.pollMs, doors.random)
+    // What is too young to be taken for left behind is looked at again when it is not.
+    return left.length < open.length ? LEFT_OPEN_MS : jitter(pollMs(), doors.random)
   }
 }

@@ -108,8 +108,9 @@ export class Worker {
   /** Somebody else may have changed something. */
   hinted(): void {
     if (this.#isStarted) {
-      this.#claiming.loop.wake()
+      this.#claiming.hinted()
       this.#heartbeat.checkCancellations()
+      this.#sweeping.hinted()
     }
   }
 

@@ -32,6 +32,13 @@ export function takenId(error: unknown): string | undefined {
   return /\(execution_id\)=\((.*)\)/s.exec(error.detail ?? '')?.[1] ?? ''
 }
 
+/** Whether a table is not there, or not even its schema. */
+export function isMissingTable(error: unknown): boolean {
+  // Layers above the driver wrap what it threw.
+  const thrown = [error, (error as { cause?: unknown } | null | undefined)?.cause]
+  return thrown.some((one) => isServerError(one) && (one.code === '42P01' || one.code === '3F000'))
+}
+
 /** Whether a pooler refuses the settings that a connection begins with. */
 export function isRefusedSetting(error: unknown): boolean {
   return error instanceof Error && /unsupported startup parameter/i.test(error.message)

@@ -7,6 +7,7 @@ export {
   type PostgresPoolClient,
   type PostgresQuery,
 } from './driver.ts'
+export { type PostgresTransaction } from './join.ts'
 export { type PostgresStorageOptions, type PostgresStorageSource } from './options.ts'
 export { POSTGRES_SESSION_OPTIONS } from './settings.ts'
 export { createPostgresStorage, type PostgresStorage } from './storage.ts'

@@ -35,6 +35,9 @@ const PONG_MS = 5_000
 const BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 10_000
 
+// While nobody can be heard, whoever relies on hints is told to look by itself, as often as it would without them.
+const DEAF_HINT_MS = 500
+
 /** Listens while there is a listener. What may have been missed meanwhile is made up for by a hint that says so. */
 export function createListening({
   open,
@@ -92,7 +95,14 @@ function keepListening(
   let pause: Timer | undefined
   let failures = 0
   let wasConnected = false
+  let deaf: Timer | undefined
 
+  const hintWhileDeaf = (): void => {
+    deaf = systemClock.setTimer(DEAF_HINT_MS, () => {
+      tell({ ready: true })
+      hintWhileDeaf()
+    })
+  }
   const connect = async (): Promise<void> => {
     try {
       const made = await listenOn(options, tell)
@@ -102,6 +112,8 @@ function keepListening(
       }
       connection = made
       failures = 0
+      deaf?.cancel()
+      deaf = undefined
       if (wasConnected) {
         // Nobody knows what was sent in between.
         tell({ ready: true })
@@ -120,6 +132,9 @@ function keepListening(
     if (!isEnded) {
       const backoffMs = Math.min(BACKOFF_MS * 2 ** failures, LONGEST_BACKOFF_MS)
       failures += 1
+      if (deaf === undefined) {
+        hintWhileDeaf()
+      }
       pause = systemClock.setTimer(jitter(backoffMs, systemRandom), () => void connect())
     }
   }
@@ -129,6 +144,7 @@ function keepListening(
     end: async () => {
       isEnded = true
       pause?.cancel()
+      deaf?.cancel()
       await connection?.end()
     },
   }

@@ -2,10 +2,11 @@
 
 import { DurableExecutionError } from '../../base/errors.ts'
 import { systemIds } from '../../base/ids.ts'
-import { type DurableStorage } from '../contract.ts'
+import { type DurableStorage, type DurableStorageTx } from '../contract.ts'
 import { type Connections, createConnections, openClient, takeOut } from './connections.ts'
 import { type Answer, ask, type Given } from './driver.ts'
 import { toPayload } from './hints.ts'
+import { joinTransaction } from './join.ts'
 import { createListening } from './listening.ts'
 import { createNotify } from './notifying.ts'
 import { createOperations } from './operations.ts'
@@ -22,6 +23,8 @@ import { arePlansPinned, READ_PLAN_SETTINGS, type SettingsScope } from './settin
 export type PostgresStorage = DurableStorage & {
   /** The server's clock. */
   getCurrentTime: () => Promise<Date>
+  /** The operations inside a {@link PostgresTransaction} of yours. */
+  joinTransaction: (transaction: object) => Promise<DurableStorageTx>
   /** Creates or updates the tables. Repeating it is fine, in any number of processes at once. */
   migrate: () => Promise<void>
   /**
@@ -132,6 +135,12 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
         return new Date(row?.[0] as number)
       }),
     ...hints?.members,
+    joinTransaction: async (transaction) =>
+      await tracked(async () => {
+        // On a connection of the storage, since the user's is in the middle of something else.
+        await prepared()
+        return joinTransaction(transaction, { operations, schema: checked.schema, hints: hints?.ofJoined })
+      }),
     migrate: async () =>
       await tracked(
         async () => await withClient(connections, (client) => migrateSchema(client, checked.schema)),
@@ -171,6 +180,7 @@ async function withClient<T>(connections: Connections, work: (client: Client) =>
 
 type Hints = {
   members: Pick<Required<DurableStorage>, 'onChange' | 'notifyChange'>
+  ofJoined: { channel: string; sender: string }
   stop: () => Promise<void>
 }
 
@@ -197,6 +207,8 @@ function createHints(
       onChange: async (listener) => await tracked(() => listening.add(listener)),
       notifyChange: async (hint) => await tracked(() => notify(hint)),
     },
+    // By another name than our own: this storage too learns of such a commit only from the server.
+    ofJoined: { channel, sender: systemIds.newId() },
     stop: () => listening.stop(),
   }
 }

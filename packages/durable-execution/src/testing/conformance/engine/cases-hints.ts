@@ -12,6 +12,7 @@ import {
   untilRow,
   untilTrue,
   waitingTask,
+  withCallListener,
 } from './lives.ts'
 import { type EngineWorld } from './world.ts'
 
@@ -81,6 +82,31 @@ export const HINT_CASES: Array<EngineConformanceCase> = [
     assert.equal(end.status === 'completed' && end.output, 'told')
     assert.equal(world.clock.monotonicNow(), 0)
   }),
+
+  engineCase(
+    'hints.seldom_looks',
+    'an idle executor that is hinted looks a few times a minute, and starts at once what others enqueue',
+    async (world) => {
+      const bus = createHintBus()
+      let calls = 0
+      const counted = withCallListener(world.storage, () => {
+        calls += 1
+      })
+      const hinted = { backgroundProcessIntraBatchSleepMs: undefined }
+      const executor = world.newExecutor({ ...hinted, storage: bus.connect(counted) })
+      const task = quickTask(executor, 'work')
+      await world.until(executor.start())
+      await world.clock.advance('2m')
+      const before = calls
+      await world.clock.advance('10m')
+      assert.ok(calls - before <= 100, `an idle executor made ${calls - before} calls in ten minutes`)
+      const client = world.newExecutor({ storage: bus.connect(world.storage) })
+      quickTask(client, 'work')
+      const handle = await client.enqueueTask(task, 1)
+      await world.clock.settle()
+      assert.equal((await handle.getTaskExecution()).status, 'completed')
+    },
+  ),
 
   engineCase(
     'hints.only_while_wanted',

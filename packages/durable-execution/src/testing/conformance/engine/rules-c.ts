@@ -80,6 +80,8 @@ export const RULES_C: Record<string, string> = {
   'hints.cancel': 'A cancel that is committed fires the run’s signal at once where hints are.',
   'cancel.seen_within_a_second': 'A process that runs something asks once a second whether it was cancelled.',
   'hints.waiter': 'A waiter is told at once where the storage can notify.',
+  'hints.seldom_looks':
+    'Where the storage hints, an idle executor looks seldom, and still begins at once what others enqueue.',
   'hints.only_while_wanted': 'The storage is listened to only while somebody has a use for hints.',
   'hints.may_fail': 'Hints may be lost: whatever becomes of them, the work goes on.',
   'hints.listened_to_again': 'Listening that failed is tried again.',

@@ -81,7 +81,16 @@ export async function runInWorld(
       const mortal = createMortalStorage(own ?? storage)
       const executor = new DurableExecutor(
         mortal.storage,
-        withDoors({ logger: collectLogs(logs), enableDebug: true, ...options }, { clock, ...doors }),
+        withDoors(
+          {
+            logger: collectLogs(logs),
+            enableDebug: true,
+            // Given, so that it is kept: a storage that hints does so in real time, and here time is moved.
+            backgroundProcessIntraBatchSleepMs: 500,
+            ...options,
+          },
+          { clock, ...doors },
+        ),
       )
       living.set(executor, mortal)
       return executor
