@@ -1,14 +1,30 @@
 /** Where the engine's log lines go. */
 
 /**
- * A logger. `console`, pino and most others fit as they are.
+ * A logger. `console` fits as it is, and whatever writes its further arguments too. An error comes as the second
+ * argument, after the message. pino has the type and drops that argument: wrap it.
+ *
+ * @example
+ * ```ts
+ * import { type Logger } from 'durable-execution'
+ *
+ * type Pino = { [level in 'debug' | 'info' | 'error']: (fields: object, message: string) => void }
+ *
+ * const fromPino = (pino: Pino): Logger => ({
+ *   debug: (message, ...meta) => pino.debug({ meta }, message),
+ *   info: (message, ...meta) => pino.info({ meta }, message),
+ *   error: (message, error) => pino.error({ err: error }, message),
+ * })
+ * ```
  *
  * @category Logging
  */
 export type Logger = {
   /** Written only when `enableDebug` is set. */
   debug: (message: string, ...meta: Array<unknown>) => void
+  /** What is worth knowing and needs nobody: work that was taken over, outcomes that came too late. */
   info: (message: string, ...meta: Array<unknown>) => void
+  /** What failed; the thrown error itself is the second argument. */
   error: (message: string, ...meta: Array<unknown>) => void
 }
 

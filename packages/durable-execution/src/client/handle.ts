@@ -20,12 +20,15 @@ import { type Waiters } from './waiters.ts'
  * @category Executor
  */
 export type DurableTaskHandle<TOutput> = {
+  /** The id of the task. */
   getTaskId: () => string
+  /** The id of the execution. Keep it to make a handle again, here or elsewhere, with `executor.getTaskHandle`. */
   getTaskExecutionId: () => string
-  /** The execution as it is now. */
+  /** The execution as it is now. What there is to know of it depends on its `status`. */
   getTaskExecution: () => Promise<DurableTaskExecution<TOutput>>
   /**
-   * Waits until the execution is finished, however long that takes.
+   * Waits until the execution is finished, however long that takes. Resolves for every final status: look at
+   * `status` before you read `output`, since an execution that failed does not reject.
    *
    * @param options - `signal` ends the wait with a `DurableExecutionCancelledError`; the execution
    * goes on. `pollingIntervalMs` is how often to look when nobody tells: default 1,000, also for 0 and less.
@@ -37,9 +40,10 @@ export type DurableTaskHandle<TOutput> = {
     } | null,
   ) => Promise<DurableTaskFinishedExecution<TOutput>>
   /**
-   * Cancels the execution and all below it. A finished one is left alone.
+   * Cancels the execution and all below it. A finished one is left alone. The function, if it is running, is
+   * told by `ctx.cancelSignal`, wherever it runs.
    *
-   * @returns Whether this call cancelled it.
+   * @returns Whether this call cancelled it: false if it had ended before.
    */
   cancel: () => Promise<boolean>
 }

@@ -14,7 +14,9 @@ import { type AnyParentTaskOptions, type TaskRegistry } from '../task/registry.t
  * @category Task
  */
 export type DurableTaskBuilder<TRunInput, TInput> = {
+  /** As `executor.task`; the function is given what the check returned. */
   task: <TOutput>(options: DurableTaskOptions<TRunInput, TOutput>) => DurableTask<TInput, TOutput>
+  /** As `executor.parentTask`; the function is given what the check returned. */
   parentTask: <
     TRunOutput,
     TOutput = DurableParentTaskDefaultOutput<TRunOutput>,

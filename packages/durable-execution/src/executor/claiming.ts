@@ -4,7 +4,7 @@ import { type Millis } from '../base/clock.ts'
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorageClaim } from '../storage/contract.ts'
-import { claimRows, findClaimed, nextDueAt } from '../store/claim.ts'
+import { claimRows, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
 import { settleRuns } from '../store/settle.ts'
 import { withUserTries } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
@@ -48,8 +48,16 @@ export class Claiming {
     })
   }
 
-  /** Something is or will be due. The earliest such moment counts. */
-  wakeAt(readyAtMs: Millis): void {
+  /** This process has made rows ready: the first is due at one moment, the last at another. */
+  madeReady(firstAtMs: Millis, lastAtMs: Millis): void {
+    if (lastAtMs > this.#engine.store.now()) {
+      // There is one timer, for the first. Those that come after it are found by looking.
+      this.#isLookDue = true
+    }
+    this.#wakeAtMoment(firstAtMs)
+  }
+
+  #wakeAtMoment(readyAtMs: Millis): void {
     const delayMs = readyAtMs - this.#engine.store.now()
     if (delayMs <= 0) {
       this.#isMoreDue = true
@@ -64,7 +72,7 @@ export class Claiming {
       this.#wakeAt?.cancel()
       const timer = this.#engine.doors.clock.setTimer(delayMs, () => {
         this.#wakeAt = undefined
-        this.wakeAt(readyAtMs)
+        this.#wakeAtMoment(readyAtMs)
       })
       this.#wakeAt = { at: readyAtMs, cancel: () => timer.cancel() }
     }
@@ -103,6 +111,8 @@ export class Claiming {
     const limit = options.maxConcurrentRuns - this.#runs.size
     const taskIds = registry.ids()
     if (limit <= 0 || taskIds.length === 0) {
+      // Nobody has looked: what is due may have come while all slots were taken.
+      this.#isMoreDue = true
       return pollMs()
     }
     const excludedExecutionIds = this.#runs.unendedIds()
@@ -115,13 +125,14 @@ export class Claiming {
 
   /** How long until the next row is due, or the next look for one. */
   async #untilNextDue(due: DueTasks): Promise<Millis> {
-    const { store, transact, doors, pollMs } = this.#engine
+    const { store, options, doors, pollMs } = this.#engine
     const monotonicNow = doors.clock.monotonicNow()
-    // What this process makes due it tells by itself, so its own wakes need no new look.
+    // What this process makes due at once it tells by itself, so such wakes need no new look.
     if (this.#isLookDue || monotonicNow >= this.#nextLookAt) {
-      this.#isLookDue = false
-      this.#nextLookAt = monotonicNow + pollMs()
-      this.#nextDueAt = await nextDueAt(transact, due, new Date(store.now() + pollMs()))
+      const next = await this.#lookForNextDue(due)
+      this.#nextDueAt = next.dueAt
+      // Where rows of tasks not known here stood before those that are, the next look comes soon.
+      this.#nextLookAt = monotonicNow + (next.isCovered ? options.pollMs : pollMs())
     }
     const lookInMs = Math.max(this.#nextLookAt - doors.clock.monotonicNow(), 1)
     if (this.#nextDueAt === undefined) {
@@ -134,6 +145,18 @@ export class Claiming {
     }
     // A row that is due already came after the claim.
     return Math.min(Math.max(dueInMs, 1), lookInMs)
+  }
+
+  async #lookForNextDue(due: DueTasks): Promise<NextDue> {
+    const { store, transact, pollMs } = this.#engine
+    // Before the look: a hint that comes during it asks for another one.
+    this.#isLookDue = false
+    try {
+      return await nextDueAt(transact, due, new Date(store.now() + pollMs()))
+    } catch (error) {
+      this.#isLookDue = true
+      throw error
+    }
   }
 
   async #claimSome(due: DueTasks, limit: number): Promise<Array<ExecutionRow>> {

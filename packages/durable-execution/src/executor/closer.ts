@@ -4,15 +4,19 @@ import { LIMITS } from '../base/limits.ts'
 import { type OpenExecution } from '../store/effects.ts'
 import { type Below, cancelBelow, closeFinished, findBelow } from '../store/close.ts'
 import { chunksOf } from '../store/rows.ts'
+import { isStorageThere } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 
 export class Closer {
   readonly #engine: Engine
   #pending = new Map<string, OpenExecution>()
   #working: Promise<void> | undefined
+  readonly #onLeftOpen: () => void
 
-  constructor(engine: Engine) {
+  /** `onLeftOpen` hears that something could not be closed now. */
+  constructor(engine: Engine, onLeftOpen: () => void) {
     this.#engine = engine
+    this.#onLeftOpen = onLeftOpen
   }
 
   /** Takes executions on. What fails is left to whoever sweeps. */
@@ -53,15 +57,26 @@ export class Closer {
     try {
       await this.#close(open)
     } catch (error) {
-      const [only] = open
-      if (open.length > 1) {
-        for (const one of open) {
-          await this.#closeSome([one])
-        }
-      } else if (only !== undefined) {
-        this.#engine.logger.error(`Execution ${only.executionId} could not be closed yet`, error)
-      }
+      await this.#closeOneByOne(open, error)
     }
+  }
+
+  async #closeOneByOne(open: ReadonlyArray<OpenExecution>, error: unknown): Promise<void> {
+    const { transact, logger } = this.#engine
+    const [first] = open
+    if (first === undefined) {
+      return
+    }
+    if (open.length > 1 && (await isStorageThere(transact, first.executionId))) {
+      for (const one of open) {
+        await this.#closeSome([one])
+      }
+      return
+    }
+    // While the storage is away each of them would say the same.
+    const rest = open.length > 1 ? ` and ${open.length - 1} others` : ''
+    logger.error(`Execution ${first.executionId}${rest} could not be closed yet`, error)
+    this.#onLeftOpen()
   }
 
   async #close(
@@ -111,6 +126,7 @@ export class Closer {
           continue
         }
         // None of them can be cancelled now: the sweep comes back to it.
+        this.#onLeftOpen()
         return
       }
       if (below.open.length === 0) {
@@ -120,6 +136,7 @@ export class Closer {
       const openNow = below.open.map(({ executionId }) => executionId).join()
       if (openNow === openBefore) {
         // Somebody else is at it, or it cannot be closed here: the sweep comes back to it.
+        this.#onLeftOpen()
         return
       }
       openBefore = openNow

@@ -157,6 +157,7 @@ export class DurableExecutor {
     options?: DurableTaskEnqueueOptions | null,
   ): Promise<DurableTaskHandle<TOutput>> {
     this.#refuseAfterShutdown()
+    checkTask(task)
     const { registry, serializer, store, options: own } = this.#runtime.engine
     await this.#runtime.knowTime()
     const row = await prepareExecution(task.id, input, options, {
@@ -181,6 +182,7 @@ export class DurableExecutor {
     task: DurableTask<TInput, TOutput>,
     executionId: string,
   ): Promise<DurableTaskHandle<TOutput>> {
+    checkTask(task)
     this.#runtime.engine.registry.getOrThrow(task.id)
     await readOrThrow(task.id, executionId, this.#runtime.handleDoors)
     return createHandle<TOutput>(task.id, executionId, this.#runtime.handleDoors)
@@ -226,5 +228,15 @@ export class DurableExecutor {
     if (this.#shuttingDown !== undefined) {
       throw new DurableExecutionError('Executor shutdown', false)
     }
+  }
+}
+
+// Plain JavaScript may pass anything: a name instead of the task, or nothing.
+function checkTask(task: { id: string } | null | undefined): void {
+  if (typeof task !== 'object' || task === null || typeof task.id !== 'string') {
+    throw new DurableExecutionError(
+      'A task is what executor.task returned, or an object with its id: { id: string }',
+      false,
+    )
   }
 }

@@ -33,9 +33,14 @@ export async function runAttempt(attempt: Attempt, engine: Engine): Promise<Atte
   try {
     return await callUserCode(attempt, engine)
   } catch (error) {
-    // The log gets the error itself, with its stack and cause; the row keeps only the message.
-    const { row } = attempt
-    engine.logger.error(`Task ${row.taskId} (execution ${row.executionId}) failed`, error)
+    const { row, cancelSignal } = attempt
+    if (cancelSignal.isCancelled()) {
+      // It was told to stop, and stopped: what it throws on the way is no failure of its own.
+      engine.logger.info(`Task ${row.taskId} (execution ${row.executionId}) stopped when it was told to`)
+    } else {
+      // The log gets the error itself, with its stack and cause; the row keeps only the message.
+      engine.logger.error(`Task ${row.taskId} (execution ${row.executionId}) failed`, error)
+    }
     return failedEvent(attempt, toErrorStorageObject(toDurableExecutionError(error)))
   }
 }

@@ -12,7 +12,7 @@ import { Waiters } from '../client/waiters.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorage, type DurableStorageChangeHint } from '../storage/contract.ts'
 import { cancelByUser } from '../store/cancel.ts'
-import { type Effects } from '../store/effects.ts'
+import { type Effects, NO_EFFECTS } from '../store/effects.ts'
 import { Inserter } from '../store/insert.ts'
 import { createTransact, withUserTries } from '../store/transact.ts'
 import { createPlans } from '../task/plan.ts'
@@ -64,7 +64,7 @@ export class Runtime {
       pollMs: () => this.#pollMs(),
       tell: (effects) => this.#tell(effects),
     }
-    this.#closer = new Closer(this.engine)
+    this.#closer = new Closer(this.engine, () => this.worker.leftOpen())
     this.#inserter = new Inserter(transact, doors)
     const waiters = new Waiters(doors.clock, (count) => this.#feed.want('waiters', count > 0))
     this.handleDoors = {
@@ -94,7 +94,8 @@ export class Runtime {
   /** Writes a new execution, and tells who may run it. */
   async insert(row: ExecutionRow): Promise<void> {
     await this.#inserter.insert(row)
-    this.#tell({ finishedIds: [], readyAtMs: row.startAt.getTime(), open: [], cancelledRunningIds: [] })
+    const readyAtMs = row.startAt.getTime()
+    this.#tell({ ...NO_EFFECTS, readyAtMs, lastReadyAtMs: readyAtMs })
   }
 
   /** Writes a new execution in a transaction of the user's. Who may run it hears of it from the storage. */

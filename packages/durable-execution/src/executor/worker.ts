@@ -96,12 +96,19 @@ export class Worker {
   }
 
   /** What a committed transaction of this process changed. */
-  told({ readyAtMs, cancelledRunningIds }: Effects): void {
+  told({ readyAtMs, lastReadyAtMs, cancelledRunningIds }: Effects): void {
     for (const executionId of cancelledRunningIds) {
       this.#runs.dropById(executionId, new DurableExecutionCancelledError())
     }
     if (readyAtMs !== undefined && this.#isStarted) {
-      this.#claiming.wakeAt(readyAtMs)
+      this.#claiming.madeReady(readyAtMs, lastReadyAtMs ?? readyAtMs)
+    }
+  }
+
+  /** Something could not be closed now. */
+  leftOpen(): void {
+    if (this.#isStarted) {
+      this.#sweeping.hinted()
     }
   }
 

@@ -67,12 +67,20 @@ async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promis
   }
 }
 
-/** When the next of the rows that may be claimed is due, looking no further than `until`; undefined if none is. */
+/** What a look at the next due rows found. */
+export type NextDue = {
+  /** When the next of the rows that may be claimed is due; undefined if none was found. */
+  dueAt: number | undefined
+  /** None was found, and that may be since too many that may not be claimed stood before it. */
+  isCovered: boolean
+}
+
+/** When the next of the rows that may be claimed is due, looking no further than `until`. */
 export async function nextDueAt(
   transact: Transact,
   { taskIds, excludedExecutionIds }: Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>,
   until: Date,
-): Promise<number | undefined> {
+): Promise<NextDue> {
   const known = new Set(taskIds)
   const excluded = new Set(excludedExecutionIds)
   const rows = await transact(
@@ -89,7 +97,7 @@ export async function nextDueAt(
       earliest = Math.min(earliest ?? Infinity, startAt.getTime())
     }
   }
-  return earliest
+  return { dueAt: earliest, isCovered: earliest === undefined && rows.length >= LIMITS.nextDueRows }
 }
 
 /** The rows of a claim whose commit was not acknowledged, if it happened: looked up, never guessed. */

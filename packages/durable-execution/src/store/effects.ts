@@ -16,6 +16,8 @@ export type Effects = {
   finishedIds: Array<string>
   /** When the earliest of the rows that became ready is due; undefined if none did. */
   readyAtMs: Millis | undefined
+  /** When the latest of those is due. */
+  lastReadyAtMs: Millis | undefined
   /** They are finished and not closed. */
   open: Array<OpenExecution>
   /** They were cancelled while somebody was running them. */
@@ -25,20 +27,21 @@ export type Effects = {
 export const NO_EFFECTS: Effects = {
   finishedIds: [],
   readyAtMs: undefined,
+  lastReadyAtMs: undefined,
   open: [],
   cancelledRunningIds: [],
 }
 
 /** What a decision, once committed, means. */
 export function effectsOf(decision: Decision): Effects {
-  const effects: Effects = { finishedIds: [], readyAtMs: undefined, open: [], cancelledRunningIds: [] }
+  const effects: Effects = { ...NO_EFFECTS, finishedIds: [], open: [], cancelledRunningIds: [] }
   for (const [executionId, update] of decision.updates) {
     const row = decision.rows.get(executionId)
     if (row === undefined || update.status === undefined) {
       continue
     }
     if (row.status === 'ready') {
-      effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
+      addReady(effects, row.startAt.getTime())
     }
     if (isFinishedStatus(row.status)) {
       effects.finishedIds.push(executionId)
@@ -51,22 +54,28 @@ export function effectsOf(decision: Decision): Effects {
     }
   }
   for (const row of decision.inserts) {
-    effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
+    addReady(effects, row.startAt.getTime())
   }
   return effects
 }
 
+/** One more row has become ready. */
+export function addReady(effects: Effects, readyAtMs: Millis): void {
+  effects.readyAtMs = Math.min(effects.readyAtMs ?? Infinity, readyAtMs)
+  effects.lastReadyAtMs = Math.max(effects.lastReadyAtMs ?? -Infinity, readyAtMs)
+}
+
 /** What two committed transactions mean together. */
 export function mergeEffects(first: Effects, second: Effects): Effects {
-  return {
+  const merged: Effects = {
+    ...first,
     finishedIds: [...first.finishedIds, ...second.finishedIds],
-    readyAtMs: second.readyAtMs === undefined ? first.readyAtMs : earlier(first.readyAtMs, second.readyAtMs),
     open: [...first.open, ...second.open],
     cancelledRunningIds: [...first.cancelledRunningIds, ...second.cancelledRunningIds],
   }
-}
-
-/** The earlier of two moments, where the first may be missing. */
-export function earlier(first: Millis | undefined, second: Millis): Millis {
-  return first === undefined ? second : Math.min(first, second)
+  if (second.readyAtMs !== undefined) {
+    addReady(merged, second.readyAtMs)
+    addReady(merged, second.lastReadyAtMs ?? second.readyAtMs)
+  }
+  return merged
 }

@@ -5,7 +5,7 @@ import { type OutsideEvent, type Refusal } from '../machine/event.ts'
 import { decide, type Decision, type Rules } from '../machine/family.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
-import { earlier, type Effects, effectsOf } from './effects.ts'
+import { addReady, type Effects, effectsOf } from './effects.ts'
 import { insertRows, lockRows } from './rows.ts'
 import { type Transact, withOperation } from './transact.ts'
 
@@ -168,7 +168,7 @@ function effectsOfSettled(
   for (const [index, { event }] of settlements.entries()) {
     const row = decision.rows.get(event.executionId)
     if (results[index] === 'repeated' && row !== undefined) {
-      effects.readyAtMs = earlier(effects.readyAtMs, row.startAt.getTime())
+      addReady(effects, row.startAt.getTime())
       if (isFinishedStatus(row.status)) {
         effects.finishedIds.push(row.executionId)
         if (!row.isClosed) {

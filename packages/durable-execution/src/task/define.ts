@@ -15,6 +15,7 @@ import {
  * @category Task
  */
 export type DurableTask<TInput, TOutput> = {
+  /** Names the task in the storage. */
   id: string
   /** Never there at run time: it carries the types. */
   readonly '~types'?: { input: TInput; output: TOutput }
@@ -88,26 +89,34 @@ export type DurableTaskOnChildrenCompleteInput<TInput, TRunOutput> = {
 }
 
 /**
- * A child that a parent's run asks for.
+ * A child that a parent's run asks for. In a list of different tasks the compiler does not compare an input with
+ * its task; `satisfies DurableChildTask<Input, Output>` asks it to.
  *
  * @category Task
  */
 export type DurableChildTask<TInput = unknown, TOutput = unknown> = {
+  /** A task that is defined on the executor that runs the parent. */
   task: DurableTask<TInput, TOutput>
+  /** Its input; checked, if the task says how. */
   input: TInput
+  /** What is different for this execution; the rest is the task's own. */
   options?: DurableTaskEnqueueOptions | null | undefined
 }
 
 /**
- * The output of one child.
+ * The output of one child. The engine does not know its type in a list of different tasks: it is `unknown` until
+ * you say what it is.
  *
  * @category Task
  */
 export type DurableChildTaskExecutionOutput<TOutput = unknown> = {
   /** The child's place in the list that the parent returned, from 0. */
   index: number
+  /** The id of the child's task. */
   taskId: string
+  /** The id of the child's execution. */
   executionId: string
+  /** What the child's function returned; for a parent, its finalize task's output. */
   output: TOutput
 }
 

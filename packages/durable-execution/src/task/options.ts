@@ -16,7 +16,10 @@ export type DurableTaskCommonOptions = {
   retryOptions?: DurableTaskRetryOptions | null | undefined
   /** The pause between enqueueing and the first attempt, in milliseconds; default 0. */
   sleepMsBeforeRun?: number | null | undefined
-  /** How long each attempt may take, in milliseconds: an integer, 1 or more. */
+  /**
+   * How long each attempt may take, in milliseconds: an integer, 1 or more. Waiting for a slot, for a retry or for
+   * children does not count.
+   */
   timeoutMs: number
   /** After how many losses in a row an execution is given up; default: the executor's `maxLosses`. */
   maxLosses?: number | null | undefined
@@ -28,11 +31,11 @@ export type DurableTaskCommonOptions = {
  * @category Task
  */
 export type DurableTaskEnqueueOptions = {
-  /** See {@link DurableTaskCommonOptions}. */
+  /** When and how often a failed attempt is retried. Given, it replaces the task's own as a whole. */
   retryOptions?: DurableTaskRetryOptions | null | undefined
-  /** See {@link DurableTaskCommonOptions}. */
+  /** The pause between now and the first attempt, in milliseconds. Retries do not sleep again. */
   sleepMsBeforeRun?: number | null | undefined
-  /** See {@link DurableTaskCommonOptions}. */
+  /** How long each attempt may take, in milliseconds: an integer, 1 or more. */
   timeoutMs?: number | null | undefined
   /**
    * A transaction of your own on the storage's database: the execution exists exactly if you commit it.

@@ -15,6 +15,7 @@ const HANDED_ON: ReadonlyArray<string> = [
   'result.issues.map(describeIssue',
   'alreadyExistsMessage(row.executionId)',
   'alreadyExistsMessage(firstTaken(driver, rows)',
+  'alreadyExistsMessage(fromSqlText(taken)',
 ]
 
 test('every message listed stands in the sources', () => {

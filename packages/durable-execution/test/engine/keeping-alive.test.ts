@@ -19,7 +19,13 @@ async function run(lines: string): Promise<{ code: number; output: string }> {
   return await new Promise((resolve) => {
     execFile(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', program],
+      [
+        '--experimental-strip-types',
+        '--disable-warning=ExperimentalWarning',
+        '--input-type=module',
+        '--eval',
+        program,
+      ],
       { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 25_000, killSignal: 'SIGKILL' },
       (error, output, errors) => {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1

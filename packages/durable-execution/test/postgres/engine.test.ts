@@ -3,18 +3,13 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
 
 import { type DurableStorage } from '../../src/storage/contract.ts'
-import { createTransactionMutex } from '../../src/storage/mutex.ts'
 import { runEngineConformance } from '../../src/testing/conformance/engine/run-engine-conformance.ts'
 import { hideOptionalMembers } from '../../src/testing/hide-optional-members.ts'
 import { wrapPlace } from '../storages/places.ts'
 import { postgresPlace } from './places.ts'
 import { freshDatabase } from './server.ts'
 
-// This one counts the transactions that are open, and takes for granted that a storage opens one at a time.
-const ONE_AT_A_TIME = 'no transaction is opened inside another'
-
 let connectionString: string
-let isOneAtATime = false
 let underWay = 0
 const waiting: Array<() => void> = []
 const realSetImmediate = globalThis.setImmediate
@@ -45,38 +40,23 @@ const create = wrapPlace(
   withoutClock,
 )
 
-const register = (title: string, fn: () => Promise<void>): void => {
-  it(title, async () => {
-    isOneAtATime = title === ONE_AT_A_TIME
-    await fn()
-  })
-}
-
-runEngineConformance({ name: 'Postgres', describe, it: register, create })
+runEngineConformance({ name: 'Postgres', describe, it, create })
 
 runEngineConformance({
   name: 'Postgres with its optional members hidden',
   describe,
-  it: register,
+  it,
   create: wrapPlace(create, hideOptionalMembers),
 })
 
 /** The storage without its clock, since the case has its own, counting what is under way. */
 function withoutClock(storage: DurableStorage): DurableStorage {
-  const mutex = createTransactionMutex()
   return {
     withTransaction: async (fn, hint) => {
-      const waitsItsTurn = isOneAtATime
       underWay += 1
       try {
-        if (waitsItsTurn) {
-          await mutex.acquire()
-        }
         return await storage.withTransaction(fn, hint)
       } finally {
-        if (waitsItsTurn) {
-          mutex.release()
-        }
         underWay -= 1
         if (underWay === 0) {
           waiting.splice(0).forEach(afterAnswers)

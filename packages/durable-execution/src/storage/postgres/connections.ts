@@ -170,7 +170,7 @@ async function importDriver(): Promise<Driver> {
   } catch (error) {
     throw new DurableExecutionError(
       'The Postgres storage needs the package `pg` for a `connectionString`. ' +
-        'Install it with `npm install pg`, or pass a `pool` of your own',
+        'Install it with `npm install pg` or pass a `pool` of your own',
       false,
       { cause: error },
     )

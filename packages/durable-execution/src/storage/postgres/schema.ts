@@ -10,7 +10,7 @@ type Client = Pick<PostgresPoolClient, 'query'>
 const OLDEST_SERVER = 14
 
 /** The name of something in the schema, as it stands in statements. */
-export function qualified(schema: string, name: string): string {
+function qualified(schema: string, name: string): string {
   return `${quoted(schema)}.${name}`
 }
 

@@ -6,7 +6,11 @@ import { Pool } from 'pg'
 
 import { createPostgresStorage } from '../../../src/storage/postgres/index.ts'
 import { liveBusyDay } from '../../../src/testing/conformance/engine/busy-day.ts'
-import { kindOf, TRANSACTION_KINDS, type TransactionKind } from '../../../src/testing/conformance/engine/transaction-kinds.ts'
+import {
+  kindOf,
+  TRANSACTION_KINDS,
+  type TransactionKind,
+} from '../../../src/testing/conformance/engine/transaction-kinds.ts'
 import { runInWorld } from '../../../src/testing/conformance/engine/world.ts'
 import { newSchema } from '../places.ts'
 import { countAnswers } from './answered-turns.ts'
@@ -49,7 +53,11 @@ export async function liveThroughFaults(
       async (world) => await liveBusyDay(world, world.storage),
     )
     assert.deepEqual([...left], [], 'no transaction of these kinds was seen')
-    assert.deepEqual(wire.struck(), kinds.map(() => fault), 'each fault struck on the line')
+    assert.deepEqual(
+      wire.struck(),
+      kinds.map(() => fault),
+      'each fault struck on the line',
+    )
     assert.deepEqual(await audit.findings(), [])
   } finally {
     await storage.close()

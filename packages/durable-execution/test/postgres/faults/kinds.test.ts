@@ -19,10 +19,18 @@ afterAll(() => stopCounting())
 
 describe.each(STRUCK_KINDS)('a transaction of the kind %s', (kind) => {
   test('is done in the end though its connection breaks before the server sees the commit', async () => {
-    await liveThroughFaults({ connectionString, sessionOptions: POSTGRES_SESSION_OPTIONS }, [kind], 'lost_request')
+    await liveThroughFaults(
+      { connectionString, sessionOptions: POSTGRES_SESSION_OPTIONS },
+      [kind],
+      'lost_request',
+    )
   })
 
   test('is done once though its connection breaks after the commit', async () => {
-    await liveThroughFaults({ connectionString, sessionOptions: POSTGRES_SESSION_OPTIONS }, [kind], 'lost_reply')
+    await liveThroughFaults(
+      { connectionString, sessionOptions: POSTGRES_SESSION_OPTIONS },
+      [kind],
+      'lost_reply',
+    )
   })
 })

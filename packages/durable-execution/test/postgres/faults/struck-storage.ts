@@ -4,14 +4,18 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 
 import { type Pool, type PoolClient } from 'pg'
 
-import { createPostgresStorage, type PostgresPool, type PostgresStorage } from '../../../src/storage/postgres/index.ts'
+import {
+  createPostgresStorage,
+  type PostgresPool,
+  type PostgresStorage,
+} from '../../../src/storage/postgres/index.ts'
 import { type DurableStorage } from '../../../src/storage/contract.ts'
 import { withCallListener } from '../../../src/testing/conformance/engine/lives.ts'
 import { type TransactionTrace } from '../../../src/testing/faults.ts'
 import { type Wire, type WireFault } from './tcp-proxy.ts'
 
 /** Decides, when a transaction has made its last call, what happens to it. */
-export type Decide = (trace: TransactionTrace) => WireFault | undefined
+type Decide = (trace: TransactionTrace) => WireFault | undefined
 
 export type StruckStorage = DurableStorage & {
   strikeWhen: (decide: Decide | undefined) => void
@@ -81,7 +85,7 @@ function watched(pool: Pool, onLend: (clientPort: number) => void): PostgresPool
     connect: async () => {
       const client = await pool.connect()
       onLend(portOf(client))
-      return client as unknown as Awaited<ReturnType<PostgresPool['connect']>>
+      return client
     },
     on: (event, listener) => pool.on(event, listener),
     off: (event, listener) => pool.off(event, listener),

@@ -13,7 +13,7 @@ import { createFramer, type Frame, statementOf, transactionState } from './frame
 export type WireFault = 'lost_request' | 'lost_reply' | 'silence'
 
 /** What the whole line does: it passes on, it refuses connections, or nothing comes through it. */
-export type WireMode = 'passes' | 'refuses' | 'silent'
+type WireMode = 'passes' | 'refuses' | 'silent'
 
 export type Wire = {
   /** Where clients find it, on 127.0.0.1. */

@@ -47,7 +47,9 @@ type Explanations = {
 }
 
 function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
-  const stalls = ledger.filter(({ what }) => what === 'stall').map(({ pid, at }) => ({ kind: 'stall', pid, at }))
+  const stalls = ledger
+    .filter(({ what }) => what === 'stall')
+    .map(({ pid, at }) => ({ kind: 'stall', pid, at }))
   // A lost connection is no reason to lose a lease.
   const all = [...disturbances.filter(({ kind }) => kind !== 'disconnect'), ...stalls]
   const byPid = Map.groupBy(all, ({ pid }) => pid)

@@ -13,7 +13,10 @@ export type Acknowledged = { executionId: string; taskId: string; input: number;
 export type CancelAnswer = { executionId: string; hasCancelled: boolean }
 
 /** A finished execution as it was seen at some moment of the round. */
-export type Sighting = Pick<ExecutionRow, 'executionId' | 'status' | 'output' | 'error' | 'finishedAt'>
+export type Sighting = Pick<ExecutionRow, 'executionId' | 'status'> &
+  Record<'output', ExecutionRow['output'] | undefined> &
+  Record<'error', ExecutionRow['error'] | undefined> &
+  Record<'finishedAt', ExecutionRow['finishedAt'] | undefined>
 
 /** Something that was done to a process, or to all: from then until then it could not keep its leases. */
 export type Disturbance = {
@@ -36,7 +39,7 @@ export type Evidence = {
 }
 
 /** The promises that a round can break. */
-export type Promised =
+type Promised =
   | 'nothing is lost'
   | 'nothing is stuck'
   | 'the rows agree with each other'

@@ -20,9 +20,17 @@ export class Crew {
   readonly versions = new Map<number, Version>()
   readonly #orders: Omit<WorkerOrders, 'version'>
   readonly #seats: Array<Seat> = []
+  readonly #onExit: () => void
 
   constructor(orders: Omit<WorkerOrders, 'version'>) {
     this.#orders = orders
+    // A worker that stands still would not notice that whoever started it has ended.
+    this.#onExit = () => {
+      for (const { worker } of this.#seats) {
+        worker.kill('SIGKILL')
+      }
+    }
+    process.once('exit', this.#onExit)
   }
 
   /** Starts so many, half of them with the old code. */
@@ -75,8 +83,9 @@ export class Crew {
     return codes.filter((code) => code !== 0)
   }
 
-  /** Ends all at once; for the way out after an error. */
+  /** Ends at once whoever is left. */
   async killAll(): Promise<void> {
+    process.off('exit', this.#onExit)
     await Promise.all(this.#seats.map(({ worker }) => end(worker, 'SIGKILL')))
   }
 
@@ -95,7 +104,7 @@ export class Crew {
   async #fork(version: Version): Promise<ChildProcess> {
     const orders: WorkerOrders = { ...this.#orders, version }
     const worker = fork(WORKER, [JSON.stringify(orders)], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--experimental-strip-types', '--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.versions.set(worker.pid ?? 0, version)

@@ -3,7 +3,9 @@
 import { type FinishedStatus } from '../../../src/machine/execution.ts'
 import { CHILDREN } from './tasks.ts'
 
-export type ExpectedEnd = { status: Exclude<FinishedStatus, 'completed'> } | { status: 'completed'; output: number }
+export type ExpectedEnd =
+  | { status: Exclude<FinishedStatus, 'completed'> }
+  | { status: 'completed'; output: number }
 
 const completed = (output: number): ExpectedEnd => ({ status: 'completed', output })
 const leaf = (input: number): number => 2 * input
@@ -11,7 +13,10 @@ const branch = (input: number): number => leaf(input) + leaf(input + 1) + leaf(i
 const gathered = (input: number): number => branch(input) + branch(input + 10) + leaf(input)
 
 /** By the id of the task; finalize tasks, which have other inputs, are judged by their parents' outputs. */
-const ENDS: ReadonlyMap<string, (input: number) => ExpectedEnd> = new Map<string, (input: number) => ExpectedEnd>([
+const ENDS: ReadonlyMap<string, (input: number) => ExpectedEnd> = new Map<
+  string,
+  (input: number) => ExpectedEnd
+>([
   ['plain', (input) => completed(leaf(input))],
   ['leaf', (input) => completed(leaf(input))],
   ['only_old', (input) => completed(input + 1)],

@@ -82,6 +82,9 @@ function toCount(name: string, text: string): number {
   return number
 }
 
+process.once('SIGINT', () => process.exit(130))
+process.once('SIGTERM', () => process.exit(143))
+
 try {
   await main()
 } catch (error) {

@@ -16,6 +16,11 @@ export type Workload = {
   others: number
 }
 
+/** About how many executions the workload comes to, children counted. */
+export function executionsOf({ plain, trees, others }: Workload): number {
+  return plain + 12 * trees + 50 * others
+}
+
 type Order = { taskId: string; input: number; sleepMs?: number; cancelAfterMs?: number }
 
 const LANES = 32
@@ -112,9 +117,8 @@ function ordersOf({ plain, trees, others }: Workload, random: () => number): Arr
 function shuffled<T>(items: Array<T>, random: () => number): Array<T> {
   for (let last = items.length - 1; last > 0; last -= 1) {
     const other = Math.floor(random() * (last + 1))
-    const [a, b] = [items[last] as T, items[other] as T]
-    items[last] = b
-    items[other] = a
+    const [moved] = items.splice(last, 1, ...items.slice(other, other + 1))
+    items.splice(other, 1, ...(moved === undefined ? [] : [moved]))
   }
   return items
 }

@@ -1,18 +1,23 @@
 /** A round: work is enqueued, processes run it while they are disturbed, and the end is judged. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { DurableExecutor, type DurableStorage } from '../../../src/index.ts'
-import { ALL_STATUSES, ACTIVE_STATUSES, type ExecutionRow, FINISHED_STATUSES } from '../../../src/machine/execution.ts'
+import {
+  ALL_STATUSES,
+  ACTIVE_STATUSES,
+  type ExecutionRow,
+  FINISHED_STATUSES,
+} from '../../../src/machine/execution.ts'
 import { check, type Evidence, type Finding, type Sighting } from './check.ts'
 import { Crew } from './crew.ts'
 import { readLedger } from './ledger.ts'
 import { disturb } from './nemesis.ts'
 import { openStorage, type Place } from './places.ts'
-import { Producer, type Workload } from './producer.ts'
+import { executionsOf, Producer, type Workload } from './producer.ts'
 import { checkWithSql } from './sql-checks.ts'
 import { defineTasks } from './tasks.ts'
 
@@ -53,7 +58,11 @@ const SLOTS = 20
 const POLL_MS = 500
 // A round whose work is done early goes on until it was disturbed enough, and one that is too slow is let be.
 const MIN_KILLS = 5
-const DISTURB_MS = 120_000
+const DISTURB_MS = 90_000
+const STRIKES = 30
+
+// Two lines of the ledger for each.
+const BYTES_AN_EXECUTION = 150
 const SETTLE_MS = 120_000
 const LOOK_EVERY_MS = 200
 const SEE_EVERY_MS = 4_000
@@ -68,7 +77,10 @@ export async function playRound(options: RoundOptions): Promise<Outcome> {
   const { expireMs = EXPIRE_MS, slots = SLOTS } = options
   const crew = new Crew({ place: place.name, ledger, expireMs, slots, pollMs: POLL_MS })
   const quiet = (): void => {}
-  const client = new DurableExecutor(storage, { expireMs, logger: { debug: quiet, info: quiet, error: quiet } })
+  const client = new DurableExecutor(storage, {
+    expireMs,
+    logger: { debug: quiet, info: quiet, error: quiet },
+  })
   try {
     return await play(options, { place, storage, crew, client, ledger, expireMs })
   } finally {
@@ -101,7 +113,14 @@ async function play(options: RoundOptions, world: World): Promise<Outcome> {
   const sightings = new Map<string, Sighting>()
 
   const isOver = new AbortController()
-  const disturbing = disturb(crew, { place, expireMs, random, until: isOver.signal })
+  const disturbing = disturb(crew, {
+    place,
+    expireMs,
+    random,
+    until: isOver.signal,
+    done: () => statSync(ledger).size,
+    every: (executionsOf(workload) * BYTES_AN_EXECUTION) / STRIKES,
+  })
   const seeing = see(storage, sightings, isOver.signal, (count) => {
     const { kills, stalls } = { kills: crew.count('kill'), stalls: crew.count('stall') }
     options.onProgress?.(`${seconds().toFixed(0)} s: ${count} finished, ${kills} kills, ${stalls} stalls`)
@@ -128,7 +147,11 @@ async function play(options: RoundOptions, world: World): Promise<Outcome> {
   }
   const findings = [...check(evidence), ...(await checkWithSql(place))]
   if (!isSettled) {
-    findings.push({ promise: 'nothing is stuck', executionId: '', sentence: `not settled after ${settleMs} ms` })
+    findings.push({
+      promise: 'nothing is stuck',
+      executionId: '',
+      sentence: `not settled after ${settleMs} ms`,
+    })
   }
   for (const code of badExits) {
     findings.push({ promise: 'nothing is stuck', executionId: '', sentence: `a worker ended with ${code}` })
@@ -172,7 +195,7 @@ async function see(
     for (const row of await through(() => readAll(storage, FINISHED_STATUSES))) {
       const { executionId, status, output, error, finishedAt } = row
       if (!sightings.has(executionId)) {
-        sightings.set(executionId, { executionId, status, output, error, finishedAt } as Sighting)
+        sightings.set(executionId, { executionId, status, output, error, finishedAt })
       }
     }
     onLook(sightings.size)

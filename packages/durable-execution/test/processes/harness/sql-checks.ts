@@ -42,7 +42,10 @@ const QUESTIONS: ReadonlyArray<Question> = [
 ]
 
 /** Asks all. */
-export async function checkWithSql({ query, table }: Pick<Place, 'query' | 'table'>): Promise<Array<Finding>> {
+export async function checkWithSql({
+  query,
+  table,
+}: Pick<Place, 'query' | 'table'>): Promise<Array<Finding>> {
   const findings: Array<Finding> = []
   for (const { promise, sentence, sql } of QUESTIONS) {
     for (const [executionId] of await query(sql(table))) {

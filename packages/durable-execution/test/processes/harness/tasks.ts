@@ -38,8 +38,7 @@ type Run = (ctx: DurableTaskRunContext, input: number) => number | Promise<numbe
 /** Defines the tasks of the version; gives those that can be enqueued, by their ids. */
 export function defineTasks(executor: DurableExecutor, outside: Outside, version: Version): Tasks {
   const tasks: Tasks = new Map()
-  const isKnown = (id: string): boolean =>
-    version === 'client' || (KNOWN_TO.get(id) ?? version) === version
+  const isKnown = (id: string): boolean => version === 'client' || (KNOWN_TO.get(id) ?? version) === version
   const define = (id: string, run: Run, options: { maxAttempts?: number; timeoutMs?: number } = {}): void => {
     const { maxAttempts = 0, timeoutMs = TIMEOUT_MS } = options
     const retryOptions = { maxAttempts, baseDelayMs: RETRY_DELAY_MS }
@@ -49,7 +48,11 @@ export function defineTasks(executor: DurableExecutor, outside: Outside, version
   }
   definePlain(define, outside)
   const of = (id: string, input: number): { task: NumberTask; input: number } => ({ task: { id }, input })
-  const defineTree = (id: string, childrenOf: (input: number) => Array<[string, number]>, last: Last): void => {
+  const defineTree = (
+    id: string,
+    childrenOf: (input: number) => Array<[string, number]>,
+    last: Last,
+  ): void => {
     if (isKnown(id)) {
       tasks.set(
         id,
@@ -122,7 +125,8 @@ function defineTrees(
     Array.from({ length: count }, (_, index) => ['leaf', input + index])
   defineTree('tree', (input) => leaves(CHILDREN, input), { id: 'combine' })
   defineTree('branch', (input) => leaves(3, input), { id: 'branch_combine' })
-  const patients = (input: number): Array<[string, number]> => [1, 2, 3].map((index) => ['patient', input + index])
+  const patients = (input: number): Array<[string, number]> =>
+    [1, 2, 3].map((index) => ['patient', input + index])
   defineTree('bad_tree', (input) => [['broken', input], ...patients(input)], { id: 'never' })
   defineTree('bad_finalize', (input) => leaves(2, input), {
     id: 'bad_finish',
@@ -169,7 +173,11 @@ function defineNested(executor: DurableExecutor, outside: Outside): NumberTask {
 }
 
 /** The function, with its start and its end in the ledger. */
-function noted({ note }: Outside, taskId: string, run: Run): (ctx: DurableTaskRunContext, input: number) => Promise<number> {
+function noted(
+  { note }: Outside,
+  taskId: string,
+  run: Run,
+): (ctx: DurableTaskRunContext, input: number) => Promise<number> {
   return async (ctx, input) => {
     const { executionId, attempt } = ctx
     note({ what: 'start', executionId, attempt, taskId })
@@ -184,7 +192,11 @@ function noted({ note }: Outside, taskId: string, run: Run): (ctx: DurableTaskRu
   }
 }
 
-function outputsOf({ childrenTasksOutputs }: { childrenTasksOutputs: Array<{ output: unknown }> }): Array<number> {
+function outputsOf({
+  childrenTasksOutputs,
+}: {
+  childrenTasksOutputs: Array<{ output: unknown }>
+}): Array<number> {
   return childrenTasksOutputs.map((child) => child.output as number)
 }
 

@@ -8,6 +8,7 @@ import { CASCADE_CASES } from './cases-cascade.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
+import { DUE_MOMENT_CASES } from './cases-due-moments.ts'
 import { EXECUTOR_OPTION_CASES } from './cases-executor-options.ts'
 import { FAILING_CHILDREN_CASES } from './cases-failing-children.ts'
 import { FAN_OUT_CASES } from './cases-fan-out.ts'
@@ -109,6 +110,7 @@ const LEASES: EngineTheme = {
     ...ONE_ROW_CASES,
     ...SHUTDOWN_CASES,
     ...HINT_CASES,
+    ...DUE_MOMENT_CASES,
     ...HEALTH_CASES,
     ...STORAGE_USE_CASES,
   ],
