@@ -34,7 +34,7 @@ export type RoundOptions = {
 }
 
 /** What a round was like, in numbers. */
-export type Figures = {
+type Figures = {
   enqueued: number
   executions: number
   starts: number
