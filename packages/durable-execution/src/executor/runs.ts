@@ -1,5 +1,6 @@
 /** The runs of this executor: started, timed, told to stop, given up, and handed to the committer when they end. */
 
+import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, type CancelWithReason, createReasonedCancelSignal } from '../base/cancel.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
 import {
@@ -17,6 +18,7 @@ import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
 export type Run = Attempt & {
+  shutdownSignal: BorrowedSignal
   cancel: CancelWithReason
   /** When this process must believe its lease lapsed, on the monotonic clock. */
   leaseDeadlineAt: Millis
@@ -93,7 +95,7 @@ export class Runs {
       lease: leaseOf(row),
       definition,
       cancelSignal,
-      shutdownSignal: this.#shutdownSignal,
+      shutdownSignal: new BorrowedSignal(this.#shutdownSignal),
       cancel,
       leaseDeadlineAt,
       isDecided: false,
@@ -165,6 +167,7 @@ export class Runs {
 
   #end(run: Run, event: AttemptEvent): void {
     run.timer?.cancel()
+    run.shutdownSignal.giveBack()
     if (!run.isDecided) {
       run.isDecided = true
       // A run that obeyed and threw has not failed: it is unfinished, and loses no attempt.

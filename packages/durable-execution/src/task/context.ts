@@ -15,7 +15,7 @@ export type DurableTaskRunContext = {
   executionId: string
   /** Fires when the attempt should stop: cancelled, timed out, or its lease lost. */
   cancelSignal: CancelSignal
-  /** Fires when the executor shuts down; the attempt may still finish. */
+  /** Fires when the executor shuts down; the attempt may still finish. Who listens is forgotten when it ends. */
   shutdownSignal: CancelSignal
   /** Aborted, with the reason, whenever `cancelSignal` fires. For `fetch` and its like. */
   readonly abortSignal: AbortSignal

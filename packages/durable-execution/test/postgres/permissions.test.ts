@@ -28,10 +28,9 @@ beforeAll(async () => {
   schema = newSchema()
   const client = new Client({ connectionString })
   await client.connect()
-  await client.query('revoke all on database postgres from public')
   await client.query(GRANTS(schema))
   await client.end()
-  const migrator = as('migrator', createPostgresStorage)
+  const migrator = storageOf('migrator')
   await migrator.migrate()
   await migrator.close()
 }, 120_000)
@@ -42,12 +41,12 @@ function urlOf(role: string): string {
   return url.href
 }
 
-function as(role: string, create: typeof createPostgresStorage): PostgresStorage {
-  return create({ connectionString: urlOf(role), schema })
+function storageOf(role: string): PostgresStorage {
+  return createPostgresStorage({ connectionString: urlOf(role), schema })
 }
 
 function programOf(role: string): { executor: DurableExecutor; double: DurableTask<number, number> } {
-  const storage = as(role, createPostgresStorage)
+  const storage = storageOf(role)
   const executor = new DurableExecutor(storage, {
     logger: { debug: () => {}, info: () => {}, error: () => {} },
   })

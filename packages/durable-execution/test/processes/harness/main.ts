@@ -56,7 +56,7 @@ async function placesOf(server: PostgresServer | undefined): Promise<RoundOption
     return sqlitePlace
   }
   const database = await server.createDatabase()
-  return async () => await postgresPlace(database)
+  return () => postgresPlace(database)
 }
 
 async function playRounds(seconds: number, options: RoundOptions): Promise<void> {

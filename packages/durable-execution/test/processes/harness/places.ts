@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-import { Client } from 'pg'
+import { Pool } from 'pg'
 
 import { createPostgresStorage, type PostgresStorage } from '../../../src/storage/postgres/index.ts'
 import { createSqliteStorage, type SqliteStorage } from '../../../src/storage/sqlite/index.ts'
@@ -54,13 +54,14 @@ export function sqlitePlace(folder: string): Place {
 
 let schemas = 0
 
-export async function postgresPlace(connectionString: string): Promise<Place> {
+export function postgresPlace(connectionString: string): Place {
   schemas += 1
   const schema = `harness_${process.pid}_${schemas}`
-  const client = new Client({ connectionString })
-  await client.connect()
+  const pool = new Pool({ connectionString, max: 1 })
+  // It opens another connection when the server comes back.
+  pool.on('error', () => {})
   const query = async (sql: string): Promise<Array<Array<unknown>>> =>
-    (await client.query<Array<unknown>>({ text: sql, rowMode: 'array' })).rows
+    (await pool.query<Array<unknown>>({ text: sql, rowMode: 'array' })).rows
   return {
     name: { kind: 'postgres', connectionString, schema },
     table: `"${schema}".executions`,
@@ -74,7 +75,7 @@ export async function postgresPlace(connectionString: string): Promise<Place> {
     },
     close: async () => {
       await query(`drop schema if exists "${schema}" cascade`)
-      await client.end()
+      await pool.end()
     },
   }
 }

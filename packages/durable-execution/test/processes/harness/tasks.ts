@@ -31,7 +31,7 @@ export const KNOWN_TO: ReadonlyMap<string, Version> = new Map<string, Version>([
 const TIMEOUT_MS = 120_000
 
 // Longer than clocks differ, so that the checker sees a retry that comes too early.
-const RETRY_DELAY_MS = 200
+const RETRY_DELAY_MS = 600
 
 type Run = (ctx: DurableTaskRunContext, input: number) => number | Promise<number>
 
