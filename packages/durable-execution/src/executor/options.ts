@@ -26,7 +26,7 @@ export type DurableExecutorOptions = {
   expireMs?: number | null | undefined
   /**
    * How long an idle executor waits between looks, in milliseconds; default 500, or 45,000 where the storage
-   * hints at what other processes change (SQLite and Postgres do).
+   * sees by itself what other processes change (SQLite does).
    */
   backgroundProcessIntraBatchSleepMs?: number | null | undefined
   /** How many runs there may be at a time; default 100. */

@@ -150,7 +150,11 @@ export class Runtime {
   #pollMs(): Millis {
     const { options, doors } = this.engine
     const isHinted =
-      this.#feed.isListening && !options.isPollGiven && doors.clock.monotonicNow() >= this.#looksOftenUntil
+      this.#feed.isListening &&
+      // Hints that others must send may be lost on the way; those that the storage sees by itself are not.
+      this.#storage.notifyChange === undefined &&
+      !options.isPollGiven &&
+      doors.clock.monotonicNow() >= this.#looksOftenUntil
     return isHinted ? LIMITS.hintedPollMs : options.pollMs
   }
 
