@@ -61,6 +61,10 @@ export class ChangeFeed {
     try {
       if (isWanted && this.#stop === undefined) {
         this.#stop = await this.#storage.onChange?.((hint) => this.#onHint(hint))
+        if (this.#stop !== undefined) {
+          // What changed between the last look and now was hinted at to nobody.
+          this.#onHint({ ready: true })
+        }
       } else if (!isWanted && this.#stop !== undefined) {
         const stop = this.#stop
         this.#stop = undefined

@@ -74,8 +74,7 @@ test('what is enqueued in a transaction that commits is run by the executor that
   expect(execution).toMatchObject({ status: 'completed', output: 42 })
 })
 
-// A known fault: with polling all but switched off, this hint does not wake the claim. Polling does, twice a second.
-test.skip('another program is woken by the commit', async () => {
+test('another program is woken by the commit', async () => {
   const [web, worker] = [program(), program()]
   await worker.executor.start()
   const client = await openClient()

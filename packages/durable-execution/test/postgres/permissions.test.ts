@@ -1,36 +1,29 @@
-/** What each role needs: one that migrates, one that enqueues, one that works. */
+/** The SQL of the guide to Postgres: what each role needs, and what deletes old executions. */
 
 import { Client } from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 
 import { DurableExecutor, type DurableTask } from '../../src/index.ts'
 import { createPostgresStorage, type PostgresStorage } from '../../src/storage/postgres/index.ts'
-import { newSchema } from './places.ts'
+import { fencesOf } from '../docs/markdown.ts'
+import { read } from '../docs/places.ts'
 import { ownServer } from './server.ts'
 
 let connectionString: string
-let schema: string
 
-// As the guide says them.
-const GRANTS = (name: string): string => `
-  create role migrator login;
-  create role enqueuer login;
-  create role worker login;
-  create schema ${name} authorization migrator;
-  grant usage on schema ${name} to enqueuer, worker;
-  alter default privileges for role migrator in schema ${name} grant select, insert on tables to enqueuer;
-  alter default privileges for role migrator in schema ${name} grant select, insert, update on tables to worker;
-`
+// What the guide says is what is tried.
+const [GRANTS = '', DELETE_FINISHED = ''] = fencesOf(read('docs/postgres.md').text)
+  .filter(({ language }) => language === 'sql')
+  .map(({ code }) => code)
 
 beforeAll(async () => {
   // Roles belong to the whole server, so that it cannot be one that others use.
   connectionString = await (await ownServer()).createDatabase()
-  schema = newSchema()
   const client = new Client({ connectionString })
   await client.connect()
-  await client.query(GRANTS(schema))
+  await client.query(GRANTS)
   await client.end()
-  const migrator = storageOf('migrator')
+  const migrator = storageOf('app_migrator')
   await migrator.migrate()
   await migrator.close()
 }, 120_000)
@@ -42,7 +35,7 @@ function urlOf(role: string): string {
 }
 
 function storageOf(role: string): PostgresStorage {
-  return createPostgresStorage({ connectionString: urlOf(role), schema })
+  return createPostgresStorage({ connectionString: urlOf(role) })
 }
 
 function programOf(role: string): { executor: DurableExecutor; double: DurableTask<number, number> } {
@@ -59,15 +52,15 @@ function programOf(role: string): { executor: DurableExecutor; double: DurableTa
 }
 
 test('who may select and insert enqueues and waits, and who may update too works', async () => {
-  const [client, worker] = [programOf('enqueuer'), programOf('worker')]
+  const [client, worker] = [programOf('app_web'), programOf('app_worker')]
   await worker.executor.start()
   const handle = await client.executor.enqueueTask(client.double, 21)
   expect(await handle.waitAndGetTaskFinishedExecution()).toMatchObject({ status: 'completed', output: 42 })
 })
 
 test('who may select and insert enqueues in a transaction of its own', async () => {
-  const { executor, double } = programOf('enqueuer')
-  const client = new Client({ connectionString: urlOf('enqueuer') })
+  const { executor, double } = programOf('app_web')
+  const client = new Client({ connectionString: urlOf('app_web') })
   await client.connect()
   onTestFinished(() => client.end())
   await client.query('begin')
@@ -77,7 +70,31 @@ test('who may select and insert enqueues in a transaction of its own', async () 
 })
 
 test('who may not update cannot cancel', async () => {
-  const { executor, double } = programOf('enqueuer')
+  const { executor, double } = programOf('app_web')
   const handle = await executor.enqueueTask(double, 1, { sleepMsBeforeRun: 3_600_000 })
   await expect(handle.cancel()).rejects.toThrow('permission denied')
+})
+
+test('the owner of the tables deletes trees that are finished for long enough, and no others', async () => {
+  const { executor } = programOf('app_worker')
+  const leaf = executor.task({ id: 'leaf', timeoutMs: 10_000, run: () => 1 })
+  const tree = executor.parentTask({
+    id: 'tree',
+    timeoutMs: 10_000,
+    runParent: () => ({ output: 1, childrenTasks: [{ task: leaf, input: undefined }] }),
+  })
+  await executor.start()
+  const finished = await executor.enqueueTask(tree, undefined)
+  await finished.waitAndGetTaskFinishedExecution()
+  const waiting = await executor.enqueueTask(leaf, undefined, { sleepMsBeforeRun: 3_600_000 })
+  await executor.shutdown()
+
+  const owner = new Client({ connectionString: urlOf('app_migrator') })
+  await owner.connect()
+  onTestFinished(() => owner.end())
+  await owner.query(DELETE_FINISHED)
+  expect((await finished.getTaskExecution()).status).toBe('completed')
+  await owner.query(DELETE_FINISHED.replace('30 days', '0 days'))
+  await expect(finished.getTaskExecution()).rejects.toThrow('not found')
+  expect((await waiting.getTaskExecution()).status).toBe('ready')
 })

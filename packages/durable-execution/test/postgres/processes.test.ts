@@ -71,8 +71,7 @@ test('a server that crashes and comes back under its workers costs nothing but t
   await expectAllCompleted(executions)
 }, 120_000)
 
-// A known fault: with polling all but switched off, this hint does not wake the claim. Polling does, twice a second.
-test.skip('what another process enqueues is started by a hint, long before the next poll', async () => {
+test('what another process enqueues is started by a hint, long before the next poll', async () => {
   await startWorker()
   // Once it is idle, only the hint can tell it.
   await pause(300)

@@ -57,7 +57,7 @@ function checkTransaction(given: object): PostgresTransaction {
       'it is a pool, which runs each statement on any connection. Give the client that you began it on',
     )
   }
-  // Clients of pg know it since 8.18.
+  // Older clients of pg do not know it; for them, and adapters, the insert finds out where it can.
   if (typeof getTransactionStatus === 'function' && getTransactionStatus.call(given) === 'I') {
     throw notOpen()
   }

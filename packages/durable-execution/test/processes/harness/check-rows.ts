@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createDefaultSerializer } from '../../../src/index.ts'
 import { type ExecutionRow, isFinishedStatus } from '../../../src/machine/execution.ts'
 import { checkWorld } from '../../../src/machine/invariants.ts'
-import { type Evidence, type Report } from './check.ts'
+import { type Evidence, type Report, type Sighting } from './check.ts'
 import { expectedEnd } from './expected.ts'
 
 const serializer = createDefaultSerializer()
@@ -36,17 +36,24 @@ export function checkOutcomes({ rows, sightings }: Evidence, report: Report): vo
   if (byId.size < rows.length) {
     report('one outcome', '', `${rows.length - byId.size} ids are there more than once`)
   }
-  for (const { executionId, ...seen } of sightings) {
+  for (const sighting of sightings) {
+    const { executionId } = sighting
     const row = byId.get(executionId)
     if (row === undefined) {
-      report('nothing is lost', executionId, `it was ${seen.status}, and is not there any more`)
+      report('nothing is lost', executionId, `it was ${sighting.status}, and is not there any more`)
       continue
     }
-    const { status, output, error, finishedAt } = row
-    if (!isDeepStrictEqual({ ...seen }, { status, output, error, finishedAt })) {
-      report('one outcome', executionId, `it was ${JSON.stringify(seen)}, then ${status} ${String(output)}`)
+    const [seen, now] = [outcomeOf(sighting), outcomeOf(row)]
+    if (!isDeepStrictEqual(seen, now)) {
+      report('one outcome', executionId, `it was ${JSON.stringify(seen)}, then ${JSON.stringify(now)}`)
     }
   }
+}
+
+// Field by field, since one that is undefined and one that is not there are the same.
+function outcomeOf(seen: Sighting | ExecutionRow): Omit<Sighting, 'executionId'> {
+  const { status, output, error, finishedAt } = seen
+  return { status, output, error, finishedAt }
 }
 
 /** What checkWorld asks, and one finalize execution for each parent that needed one. */

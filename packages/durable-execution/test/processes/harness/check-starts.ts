@@ -9,6 +9,9 @@ import { type ExecutionRow } from '../../../src/machine/execution.ts'
 // more processes want to run than there are cores, such a measurement is off by some 100 ms.
 const CLOCK_SLACK_MS = 250
 
+// Within this time a stall is over, and what the process had begun before it is too.
+const STALL_MS = 10_000
+
 // A claim that is on its way when a cancel commits starts its function a little after.
 const LATE_SLACK_MS = 1_000
 
@@ -58,7 +61,8 @@ function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
   return {
     mayHaveLost: (pid, since, until) =>
       of(pid).some(({ at }) => at >= since - CLOCK_SLACK_MS && at <= until + CLOCK_SLACK_MS),
-    mayBeLate: (pid, at) => of(pid).some((one) => one.kind === 'stall' && one.at <= at),
+    mayBeLate: (pid, at) =>
+      of(pid).some((one) => one.kind === 'stall' && one.at <= at && at <= one.at + STALL_MS),
   }
 }
 

@@ -39,7 +39,7 @@ export type Evidence = {
 }
 
 /** The promises that a round can break. */
-type Promised =
+export type Promised =
   | 'nothing is lost'
   | 'nothing is stuck'
   | 'the rows agree with each other'

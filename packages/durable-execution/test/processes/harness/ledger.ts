@@ -34,7 +34,7 @@ export function readLedger(path: string): Array<LedgerLine> {
   return parseLedger(readFileSync(path, 'utf8'))
 }
 
-function parseLedger(text: string): Array<LedgerLine> {
+export function parseLedger(text: string): Array<LedgerLine> {
   return text
     .split('\n')
     .filter((line) => line !== '')

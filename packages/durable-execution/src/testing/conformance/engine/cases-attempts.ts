@@ -68,6 +68,24 @@ const startCases: Array<EngineConformanceCase> = [
     )
   }),
 
+  engineCase(
+    'run.context',
+    'an attempt that has ended leaves no listener on shutdownSignal',
+    async (world) => {
+      const executor = world.newExecutor()
+      let calls = 0
+      const task = executor.task({
+        id: 'listening',
+        timeoutMs: 1_000,
+        run: (ctx) => ctx.shutdownSignal.onCancelled(() => (calls += 1)),
+      })
+      await executor.start()
+      await world.finish(await executor.enqueueTask(task, undefined))
+      await world.until(executor.shutdown())
+      assert.equal(calls, 0)
+    },
+  ),
+
   engineCase('run.context', 'a copy of the context has all that the context has', async (world) => {
     const { contexts } = await runEndings(world, [() => 'ok'])
     const [ctx] = contexts
