@@ -31,7 +31,7 @@ async function open(): Promise<{ mine: SqliteStorage; other: SqliteStorage; data
   })
   await mine.migrate()
   await other.migrate()
-  vi.useFakeTimers()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
   return { mine, other, database }
 }
 
@@ -139,7 +139,7 @@ test('there is no timer once the storage is closed', async () => {
 })
 
 test('rows that are only in memory need no timer', async () => {
-  vi.useFakeTimers()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
   await using storage = createSqliteStorage({ path: ':memory:' })
   await storage.onChange?.(() => {})
   expect(vi.getTimerCount()).toBe(0)
