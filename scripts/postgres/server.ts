@@ -2,12 +2,12 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { postgresBinaries, type PostgresVersion, SERVER_USER } from './binaries.ts'
 import { createDatabaseOn, dropDatabaseOn } from './databases.ts'
+import { freePort } from './free-port.ts'
 import { FOLDER_PREFIX, markOwner, sweepOrphans } from './orphans.ts'
 
 export type PostgresOptions = {
@@ -180,17 +180,6 @@ function spawnServer(program: string, args: Array<string>, folder: string): Prom
         clearTimeout(timer)
         resolve(child)
       }
-    })
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : SOCKET_PORT))
     })
   })
 }

@@ -5,12 +5,17 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { type TestProject } from 'vitest/node'
+
 import { type PostgresServer, startPostgres } from './server.ts'
 
 /** Where test files ask for the server: the name of the variable that holds the path of a socket. */
 export const ASK_VARIABLE = 'DURABLE_EXECUTION_POSTGRES_SOCKET'
 
-export default async function setUpPostgres(): Promise<() => Promise<void>> {
+/** What the project of the tests behind a pooler is called. */
+export const POOLER_PROJECT = 'pooler'
+
+export default async function setUpPostgres({ name }: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'durable-execution-ask-'))
   const socket = join(folder, 'socket')
   let starting: Promise<PostgresServer> | undefined
@@ -33,5 +38,8 @@ export default async function setUpPostgres(): Promise<() => Promise<void>> {
     })
     await (await starting?.catch(() => undefined))?.stop()
     rmSync(folder, { recursive: true, force: true })
+    if (name !== POOLER_PROJECT) {
+      console.log('Left out: the tests behind a pooler, which need pgbouncer. Run `npm run test:pooler`.')
+    }
   }
 }

@@ -22,10 +22,14 @@ export type Loan = {
 }
 
 /** A connection of its own, outside of any pool. */
-export type LoneClient = Pick<PostgresPoolClient, 'query' | 'on' | 'off'> & { end: () => Promise<void> }
+export type LoneClient = Pick<PostgresPoolClient, 'query' | 'on' | 'off'> & {
+  /** From now on it does not keep the process alive. One of a user's pool is its owner's affair. */
+  unref?: () => void
+  end: () => Promise<void>
+}
 
 type OwnPool = PostgresPool & { end: () => Promise<void> }
-type OwnClient = LoneClient & { connect: () => Promise<unknown>; unref: () => void }
+type OwnClient = LoneClient & { connect: () => Promise<unknown> }
 
 /** What is used of the module `pg`. */
 type Driver = {
@@ -46,7 +50,7 @@ export function createConnections({ source, statementTimeoutMs }: CheckedOptions
     : openConnections(source.connectionString, source.maxConnections, statementTimeoutMs)
 }
 
-/** Opens a connection that belongs to no pool, and does not keep the process alive. */
+/** Opens a connection that belongs to no pool. */
 export async function openClient(connectionString: string): Promise<LoneClient> {
   const { Client } = await importDriver()
   const client = new Client({
@@ -63,7 +67,6 @@ export async function openClient(connectionString: string): Promise<LoneClient> 
     await endClient(client)
     throw error
   }
-  client.unref()
   return client
 }
 

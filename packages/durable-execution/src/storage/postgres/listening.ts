@@ -190,6 +190,8 @@ async function listenOn(
     await ask(client, `listen ${quoted(channel)}`)
     // The first ping shows that the messages come through at all, which behind some poolers they do not.
     await ping()
+    // Not before: somebody may be awaiting this, and the process must not end instead.
+    client.unref?.()
   } catch (error) {
     await end()
     throw error

@@ -53,6 +53,17 @@ export class Crew {
     await this.#replace(seat, 'kill', 'SIGKILL')
   }
 
+  /** Kills that process, and leaves its seat empty. */
+  async killForGood(pid: number): Promise<void> {
+    const seat = this.#seats.find(({ worker }) => worker.pid === pid)
+    if (seat === undefined) {
+      throw new Error(`No worker has the process id ${pid}`)
+    }
+    seat.isBusy = true
+    this.#disturb('kill', pid)
+    await end(seat.worker, 'SIGKILL')
+  }
+
   /** Lets the worker end what it can in a moment, and starts another in its place. */
   async restart(seat: Seat): Promise<void> {
     await this.#replace(seat, 'restart', 'SIGTERM')

@@ -34,7 +34,7 @@ export type RoundOptions = {
 }
 
 /** What a round was like, in numbers. */
-type Figures = {
+export type Figures = {
   enqueued: number
   executions: number
   starts: number

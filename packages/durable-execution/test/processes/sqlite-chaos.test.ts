@@ -1,0 +1,14 @@
+/** Four processes on one SQLite file, killed, stopped and restarted while they work through thousands of tasks. */
+
+import { test } from 'vitest'
+
+import { CI_ROUND_MS, playCiRound } from './harness/ci-round.ts'
+import { sqlitePlace } from './harness/places.ts'
+
+test(
+  'four processes on one file that are killed again and again lose nothing, finish nothing twice and finalize each parent once',
+  async () => {
+    await playCiRound(sqlitePlace)
+  },
+  CI_ROUND_MS,
+)
