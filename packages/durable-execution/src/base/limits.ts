@@ -34,8 +34,10 @@ export const LIMITS = {
   expireMs: 30_000,
   /** How long an idle executor waits between looks. */
   pollMs: 500,
-  /** The same where the storage hints at what others change, unless the interval was given. */
-  hintedPollMs: 45_000,
+  /** The same where executors tell each other what they change, unless the interval was given. */
+  toldPollMs: 15_000,
+  /** The same where the storage itself sees what others change, unless the interval was given. */
+  seenPollMs: 45_000,
   /** How long an executor looks often after it enqueued in a transaction of the user's, whose commit it cannot see. */
   joinedMs: 60_000,
   /** How long a waiter waits between looks of its own. */

@@ -23,13 +23,15 @@ export class Claiming {
   readonly #runs: Runs
   readonly #onRunStarted: () => void
   #doubtful: Array<DoubtfulClaim> = []
-  /** Whether the last claim got all it asked for, so that more may be due. */
+  /** Whether something may be due: told so, or the last claim got all it asked for. */
   #isMoreDue = true
   /** Whether the last claim left out what may be due, since its old function had not ended. */
   #isWaitingForEnd = false
   #isOver = false
   /** When the next row of others is due, as far as the last look went; it is taken again by the poll or a hint. */
   #nextDueAt: Millis | undefined
+  /** Whether the last look saw only rows of tasks not known here, which may hide those that are. */
+  #isCovered = false
   #nextLookAt: Millis = 0
   #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
@@ -81,6 +83,7 @@ export class Claiming {
   /** Somebody else may have made something due, now or later. */
   hinted(): void {
     this.#isLookDue = true
+    this.#isMoreDue = true
     this.loop.wake()
   }
 
@@ -106,9 +109,9 @@ export class Claiming {
   }
 
   async #claim(): Promise<Millis> {
-    const { options, registry, pollMs } = this.#engine
+    const { registry, store, pollMs } = this.#engine
     await this.#adoptDoubtful()
-    const limit = options.maxConcurrentRuns - this.#runs.size
+    const limit = this.#runs.free
     const taskIds = registry.ids()
     if (limit <= 0 || taskIds.length === 0) {
       // Nobody has looked: what is due may have come while all slots were taken.
@@ -118,33 +121,50 @@ export class Claiming {
     const excludedExecutionIds = this.#runs.unendedIds()
     this.#isWaitingForEnd = excludedExecutionIds.length > 0
     const due = { taskIds, excludedExecutionIds }
-    const rows = await this.#claimSome(due, limit)
-    this.#isMoreDue = rows.length >= limit
+    if (!this.#mayBeDue()) {
+      // Nobody said that anything is: a read is all that a quiet look costs.
+      await this.#look(due)
+    }
+    if (this.#mayBeDue()) {
+      this.#isMoreDue = false
+      const rows = await this.#claimSome(due, limit)
+      // What was told meanwhile stands.
+      this.#isMoreDue ||= rows.length >= limit
+      this.#isLookDue ||= this.#nextDueAt !== undefined && this.#nextDueAt <= store.now()
+    }
     return this.#isMoreDue || this.#isOver ? pollMs() : await this.#untilNextDue(due)
+  }
+
+  #mayBeDue(): boolean {
+    const { store } = this.#engine
+    const isNextDue = this.#nextDueAt !== undefined && this.#nextDueAt <= store.now()
+    return this.#isMoreDue || this.#isWaitingForEnd || this.#isCovered || isNextDue
   }
 
   /** How long until the next row is due, or the next look for one. */
   async #untilNextDue(due: DueTasks): Promise<Millis> {
-    const { store, options, doors, pollMs } = this.#engine
-    const monotonicNow = doors.clock.monotonicNow()
+    const { store, doors } = this.#engine
     // What this process makes due at once it tells by itself, so such wakes need no new look.
-    if (this.#isLookDue || monotonicNow >= this.#nextLookAt) {
-      const next = await this.#lookForNextDue(due)
-      this.#nextDueAt = next.dueAt
-      // Where rows of tasks not known here stood before those that are, the next look comes soon.
-      this.#nextLookAt = monotonicNow + (next.isCovered ? options.pollMs : pollMs())
+    if (this.#isLookDue || doors.clock.monotonicNow() >= this.#nextLookAt) {
+      await this.#look(due)
     }
     const lookInMs = Math.max(this.#nextLookAt - doors.clock.monotonicNow(), 1)
     if (this.#nextDueAt === undefined) {
       return lookInMs
     }
-    const dueInMs = this.#nextDueAt - store.now()
-    if (dueInMs <= lookInMs) {
-      // Once that one is taken, another may be the next.
-      this.#isLookDue = true
-    }
     // A row that is due already came after the claim.
-    return Math.min(Math.max(dueInMs, 1), lookInMs)
+    return Math.min(Math.max(this.#nextDueAt - store.now(), 1), lookInMs)
+  }
+
+  /** Learns when the next row is due. */
+  async #look(due: DueTasks): Promise<void> {
+    const { options, doors, pollMs } = this.#engine
+    const monotonicNow = doors.clock.monotonicNow()
+    const { dueAt, isCovered } = await this.#lookForNextDue(due)
+    this.#nextDueAt = dueAt
+    this.#isCovered = isCovered
+    // Where rows of tasks not known here stood before those that are, the next look comes soon.
+    this.#nextLookAt = monotonicNow + (isCovered ? options.pollMs : pollMs())
   }
 
   async #lookForNextDue(due: DueTasks): Promise<NextDue> {

@@ -64,8 +64,18 @@ export class Committer {
   }
 
   async #settleAfterFailure(first: Group, firstError: unknown): Promise<void> {
-    let failuresInARow = 1
-    const groups = await this.#afterFailure(first, firstError, failuresInARow)
+    const groups: Array<Group> = []
+    let failuresInARow = 0
+    const failed = async (group: Group, error: unknown): Promise<void> => {
+      failuresInARow += 1
+      const { next, isStorageAway } = await this.#afterFailure(group, error)
+      groups.push(...next)
+      // While others may still go through there is nothing to wait for.
+      if (isStorageAway || failuresInARow > groups.length) {
+        await this.#pause(failuresInARow)
+      }
+    }
+    await failed(first, firstError)
     for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
       const kept = this.#dropLapsed(group)
       if (kept.outcomes.length === 0) {
@@ -75,12 +85,7 @@ export class Committer {
         await this.#settle(kept)
         failuresInARow = 0
       } catch (error) {
-        failuresInARow += 1
-        groups.push(...(await this.#afterFailure(kept, error, failuresInARow)))
-        // While others may still go through there is nothing to wait for.
-        if (failuresInARow > groups.length) {
-          await this.#pause(failuresInARow)
-        }
+        await failed(kept, error)
       }
     }
   }
@@ -101,38 +106,46 @@ export class Committer {
   }
 
   /** What to try next: the same again while the storage is away, else in smaller groups. */
-  async #afterFailure(group: Group, error: unknown, failuresInARow: number): Promise<Array<Group>> {
-    const { outcomes, failuresAlone } = group
+  async #afterFailure(group: Group, error: unknown): Promise<{ next: Array<Group>; isStorageAway: boolean }> {
+    const { outcomes } = group
     this.#engine.logger.error(`Outcomes of ${outcomes.length} runs could not be stored yet`, error)
     const [outcome] = outcomes
     if (outcome === undefined) {
-      return []
+      return { next: [], isStorageAway: false }
     }
     if (!(await isStorageThere(this.#engine.transact, outcome.run.row.executionId))) {
-      await this.#pause(failuresInARow)
-      return [{ ...group, isRepeat: true }]
+      return { next: [{ ...group, isRepeat: true }], isStorageAway: true }
     }
-    if (outcomes.length > 1) {
-      const half = Math.ceil(outcomes.length / 2)
-      return [outcomes.slice(0, half), outcomes.slice(half)].map((some) => ({
-        outcomes: some,
-        isRepeat: true,
-        failuresAlone: 0,
-      }))
+    if (outcomes.length === 1) {
+      return { next: [await this.#afterFailureAlone(group, outcome, error)], isStorageAway: false }
     }
+    const half = Math.ceil(outcomes.length / 2)
+    const halves = [outcomes.slice(0, half), outcomes.slice(half)]
+    return {
+      next: halves.map((some) => ({ outcomes: some, isRepeat: true, failuresAlone: 0 })),
+      isStorageAway: false,
+    }
+  }
+
+  /** The same again, until the outcome is convicted: then that it could not be stored is the outcome. */
+  async #afterFailureAlone(
+    { outcomes, failuresAlone }: Group,
+    outcome: Outcome,
+    error: unknown,
+  ): Promise<Group> {
     if (!(await this.#canTouch(outcome))) {
       // Somebody holds the row, or the storage has gone: that says nothing of the outcome.
-      return [{ outcomes, isRepeat: true, failuresAlone }]
+      return { outcomes, isRepeat: true, failuresAlone }
     }
     if (failuresAlone + 1 < FAILURES_OF_ONE) {
-      return [{ outcomes, isRepeat: true, failuresAlone: failuresAlone + 1 }]
+      return { outcomes, isRepeat: true, failuresAlone: failuresAlone + 1 }
     }
     const event = failedEvent(outcome.run, {
       errorType: 'generic',
       message: `Outcome could not be stored: ${messageOf(error)}`,
       isRetryable: false,
     })
-    return [{ outcomes: [{ run: outcome.run, event }], isRepeat: true, failuresAlone: 0 }]
+    return { outcomes: [{ run: outcome.run, event }], isRepeat: true, failuresAlone: 0 }
   }
 
   /** Whether the rows that the outcome changes can be written at all: if so, it is the outcome that cannot. */

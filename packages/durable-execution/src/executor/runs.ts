@@ -62,6 +62,12 @@ export class Runs {
     return this.#active.size
   }
 
+  /** How many more may be started. Outcomes that are not settled yet hold work back too, or they would pile up. */
+  get free(): number {
+    const { maxConcurrentRuns } = this.#engine.options
+    return Math.min(maxConcurrentRuns - this.#active.size, 2 * maxConcurrentRuns - this.#held.size)
+  }
+
   /** The runs whose lease is to be renewed. */
   held(): ReadonlySet<Run> {
     return this.#held
@@ -136,7 +142,9 @@ export class Runs {
 
   /** The lease of the run is not ours any more, or not needed. */
   letGo(run: Run): void {
-    this.#held.delete(run)
+    if (this.#held.delete(run)) {
+      this.#doors.onSlotFreed()
+    }
     this.#changed()
   }
 

@@ -150,12 +150,12 @@ export class Runtime {
   #pollMs(): Millis {
     const { options, doors } = this.engine
     const isHinted =
-      this.#feed.isListening &&
-      // Hints that others must send may be lost on the way; those that the storage sees by itself are not.
-      this.#storage.notifyChange === undefined &&
-      !options.isPollGiven &&
-      doors.clock.monotonicNow() >= this.#looksOftenUntil
-    return isHinted ? LIMITS.hintedPollMs : options.pollMs
+      this.#feed.isListening && !options.isPollGiven && doors.clock.monotonicNow() >= this.#looksOftenUntil
+    if (!isHinted) {
+      return options.pollMs
+    }
+    // Hints that others must send may die with them; those that the storage sees by itself do not.
+    return this.#storage.notifyChange === undefined ? LIMITS.seenPollMs : LIMITS.toldPollMs
   }
 
   /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */

@@ -9,6 +9,8 @@ import { type DurableStorage } from '../storage/contract.ts'
 
 // Clocks drift by some milliseconds a minute, which is far below any lease.
 const REMEASURE_MS = 60_000
+const READINGS = 3
+const QUICK_MS = 5
 
 export class StorageClock {
   readonly #storage: DurableStorage
@@ -48,10 +50,21 @@ export class StorageClock {
     ) {
       return
     }
+    let best = await this.#measure()
+    // The first reading may include the opening of a connection: then the guess is off by half of that.
+    for (let readings = 1; best.tookMs > QUICK_MS && readings < READINGS; readings += 1) {
+      const next = await this.#measure().catch(() => best)
+      best = next.tookMs < best.tookMs ? next : best
+    }
+    this.#theirs = best
+  }
+
+  async #measure(): Promise<{ nowMs: Millis; monotonicAt: Millis; tookMs: Millis }> {
+    const askedAt = this.#clock.monotonicNow()
     const theirs = await this.#read()
     const tookMs = this.#clock.monotonicNow() - askedAt
     // The answer was given somewhere on the way; half the way is the best guess.
-    this.#theirs = { nowMs: theirs.getTime(), monotonicAt: askedAt + tookMs / 2 }
+    return { nowMs: theirs.getTime(), monotonicAt: askedAt + tookMs / 2, tookMs }
   }
 
   async #read(): Promise<Date> {

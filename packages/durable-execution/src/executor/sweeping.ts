@@ -1,6 +1,7 @@
 /** Looks after what others left: lapsed leases, and finished rows that nobody has closed. */
 
 import { type Millis, type Timer } from '../base/clock.ts'
+import { LIMITS } from '../base/limits.ts'
 import { jitter } from '../base/random.ts'
 import { findOpen } from '../store/close.ts'
 import { recoverLost } from '../store/recover.ts'
@@ -11,6 +12,8 @@ import { Loop } from './loop.ts'
 // Whoever finishes a row closes it at once, so a row that is still open after a second was left behind.
 const LEFT_OPEN_MS = 1_000
 const LAPSE_JITTER_MS = 500
+// Looks that find nothing become rarer, down to this many polls a look.
+const QUIET_POLLS = 4
 
 export class Sweeping {
   readonly #engine: Engine
@@ -22,6 +25,7 @@ export class Sweeping {
   #holdUntil: Millis = 0
   /** What the last look took on: if it is still open, the next look goes past it. */
   #triedIds: ReadonlySet<string> = new Set()
+  #pollsPerLook = 1
   #hintTimer: Timer | undefined
   #isOver = false
   #stuck: { executionId: string; taskId: string } | undefined
@@ -138,7 +142,13 @@ export class Sweeping {
       stuck === undefined
         ? undefined
         : { executionId: stuck.executionId, taskId: stuck.parentTask?.taskId ?? '' }
-    // What is too young to be taken for left behind is looked at again when it is not.
-    return left.length < open.length ? LEFT_OPEN_MS : jitter(pollMs(), doors.random)
+    if (left.length < open.length) {
+      // What is too young to be taken for left behind is looked at again when it is not.
+      return LEFT_OPEN_MS
+    }
+    const isQuiet = open.length === 0 && unknown.length === 0
+    this.#pollsPerLook = isQuiet ? Math.min(this.#pollsPerLook * 2, QUIET_POLLS) : 1
+    const rareMs = Math.min(pollMs() * this.#pollsPerLook, LIMITS.seenPollMs)
+    return jitter(Math.max(pollMs(), rareMs), doors.random)
   }
 }

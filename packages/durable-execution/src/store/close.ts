@@ -122,6 +122,12 @@ export async function cancelBelow(transact: Transact, below: Below, doors: Store
 /** A row that the sweep found finished and not closed. */
 export type FoundOpen = OpenExecution & { taskId: string; updatedAt: Date }
 
+const STILL_OPEN = {
+  type: 'by_statuses' as const,
+  statuses: [...FINISHED_STATUSES],
+  isClosed: false,
+}
+
 /**
  * Finished rows that nobody has closed, as far as they can be closed here. Those in `triedIds` were tried
  * before in vain: they come again, and the look goes past them.
@@ -131,12 +137,14 @@ export async function findOpen(
   knows: (taskId: string) => boolean,
   triedIds: ReadonlySet<string>,
 ): Promise<{ open: Array<FoundOpen>; unknown: Array<FoundOpen> }> {
+  const some = await transact(async (tx) => await tx.getTaskExecutionIds(STILL_OPEN, 1), { oneCall: true })
+  if (some.length === 0) {
+    // Nearly always so: whoever finishes a row most often closes it in the same transaction.
+    return { open: [], unknown: [] }
+  }
   return await transact(async (tx) => {
     for (let limit: number = LIMITS.sweepRows; ; limit *= 2) {
-      const found = await tx.getTaskExecutions(
-        { type: 'by_statuses', statuses: [...FINISHED_STATUSES], isClosed: false },
-        limit,
-      )
+      const found = await tx.getTaskExecutions(STILL_OPEN, limit)
       const doubtful = found.filter((row) => row.parentTask !== undefined && !knows(row.parentTask.taskId))
       const finishedParents = await finishedAmong(tx, doubtful)
       const isOurs = (row: LeanRow): boolean =>

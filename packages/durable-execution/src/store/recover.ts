@@ -26,14 +26,15 @@ export async function recoverLost(
   maxLossesOf: (taskId: string) => number | undefined,
   doors: StoreDoors,
 ): Promise<Recovery> {
+  const quiet = await nextLapseIfQuiet(transact, doors)
+  if (quiet !== undefined) {
+    return { effects: NO_EFFECTS, lostIds: [], nextLapseAt: quiet.nextLapseAt, isMore: false }
+  }
   let found: Array<string> = []
   try {
     return await transact(async (tx) => {
       const now = doors.now()
-      found = await tx.getTaskExecutionIds(
-        { type: 'by_statuses', statuses: ['running'], expiresAtLessThan: new Date(now) },
-        LIMITS.sweepRows,
-      )
+      found = await findLapsed(tx, now, LIMITS.sweepRows)
       const recovered = await recoverSome(tx, found, maxLossesOf, doors)
       const nextLapseAt = await findNextLapse(tx, now)
       return { ...recovered, nextLapseAt, isMore: found.length === LIMITS.sweepRows }
@@ -45,6 +46,21 @@ export async function recoverLost(
     }
     return await recoverOneByOne(transact, found, maxLossesOf, doors, error)
   }
+}
+
+/** When the next lease lapses, if none has; undefined if one has. Single reads, since that is so nearly always. */
+async function nextLapseIfQuiet(
+  transact: Transact,
+  doors: StoreDoors,
+): Promise<{ nextLapseAt: Date | undefined } | undefined> {
+  const now = doors.now()
+  const nextLapseAt = await transact(async (tx) => await findNextLapse(tx, now), { oneCall: true })
+  if (nextLapseAt === undefined) {
+    return { nextLapseAt }
+  }
+  // The first may not be the earliest: a storage may answer in any order.
+  const lapsed = await transact(async (tx) => await findLapsed(tx, now, 1), { oneCall: true })
+  return lapsed.length === 0 ? { nextLapseAt } : undefined
 }
 
 /** One row that cannot be put back does not hold up the others. */
@@ -91,6 +107,13 @@ async function recoverSome(
     effects: effectsOf(decision),
     lostIds: executionIds.filter((_, index) => decision.results[index] === 'accepted'),
   }
+}
+
+async function findLapsed(tx: DurableStorageTx, now: number, limit: number): Promise<Array<string>> {
+  return await tx.getTaskExecutionIds(
+    { type: 'by_statuses', statuses: ['running'], expiresAtLessThan: new Date(now) },
+    limit,
+  )
 }
 
 async function findNextLapse(tx: DurableStorageTx, now: number): Promise<Date | undefined> {

@@ -3,7 +3,11 @@
 import { Pool } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
-import { createDurableTaskExecutionStorageObject, FINISHED_STATUSES } from '../../src/machine/execution.ts'
+import {
+  createDurableTaskExecutionStorageObject,
+  type ExecutionRow,
+  FINISHED_STATUSES,
+} from '../../src/machine/execution.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import { createPostgresStorage, POSTGRES_SESSION_OPTIONS } from '../../src/storage/postgres/index.ts'
 import { newSchema } from './places.ts'
@@ -14,10 +18,21 @@ const byIds = { type: 'by_execution_ids' as const, executionIds: ['a', 'b'] }
 const update = { updatedAt: AT }
 const claim = { taskIds: ['t', 'u'], limit: 5, now: AT, expiresAt: AT, leaseId: 'l', executorId: 'e' }
 const guard = { statuses: ['running' as const], leaseId: 'l' }
+const newRow = (executionId: string): ExecutionRow =>
+  createDurableTaskExecutionStorageObject({
+    now: AT,
+    taskId: 't',
+    executionId,
+    retryOptions: { maxAttempts: 0 },
+    sleepMsBeforeRun: 0,
+    timeoutMs: 1,
+    runInput: '',
+  })
 const unclosed = { type: 'by_statuses' as const, statuses: [...FINISHED_STATUSES], isClosed: false }
 
 /** For each statement the indexes it reads, and how often. */
 const CALLS: Array<[name: string, indexes: Array<string>, call: (tx: DurableStorageTx) => unknown]> = [
+  ['enqueue', [], (tx) => tx.insertTaskExecutions([newRow('new_1'), newRow('new_2')])],
   [
     'claim',
     ['executions_pkey', 'executions_ready'],
@@ -129,15 +144,7 @@ describe.each(['the newest Postgres', 'Postgres 14'])('on %s', (server) => {
 })
 
 function fillText(table: string, status: string): string {
-  const row = createDurableTaskExecutionStorageObject({
-    now: AT,
-    taskId: 't',
-    executionId: 'te',
-    retryOptions: { maxAttempts: 0 },
-    sleepMsBeforeRun: 0,
-    timeoutMs: 1,
-    runInput: '',
-  })
+  const row = newRow('te')
   const isClosed = status === 'completed' ? 1 : 0
   const at = row.startAt.getTime()
   return `insert into ${table} (task_id, execution_id, retry_options, sleep_ms_before_run, timeout_ms, run_input,

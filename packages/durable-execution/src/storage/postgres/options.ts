@@ -16,7 +16,8 @@ export type PostgresStorageOptions = PostgresStorageSource & {
   migrate?: boolean | undefined
   /**
    * Whether changes are told to other processes, and heard from them, by LISTEN and NOTIFY; default true.
-   * Without, they are found by polling.
+   * Without, they are found by polling. Give it alike to all programs of one schema: an executor that listens
+   * looks by itself every 15 seconds only.
    */
   hints?: boolean | undefined
   /**

@@ -59,7 +59,7 @@ export const HEALTH_CASES: Array<EngineConformanceCase> = [
       const storage = createAbsentStorage(world.storage)
       const listened = withCallListener(storage, ({ operation, args }) => {
         const where = args[0] as { isClosed?: boolean } | undefined
-        if (isHanging && operation === 'getTaskExecutions' && where?.isClosed === false) {
+        if (isHanging && operation === 'getTaskExecutionIds' && where?.isClosed === false) {
           throw new Hang()
         }
       })

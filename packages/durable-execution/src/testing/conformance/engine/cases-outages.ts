@@ -161,14 +161,15 @@ export const OUTAGE_CASES: Array<EngineConformanceCase> = [
     'an outcome is kept while the storage is away, and stored before the lease lapses',
     async (world) => {
       const storage = createAbsentStorage(world.storage)
-      const executor = world.newExecutor({ storage })
+      // The longest pauses between tries.
+      const executor = world.newExecutor({ storage, doors: { random: () => 0.999 } })
       const { task, started } = waitingTask(executor, 'work')
       await world.until(executor.start())
       const handle = await executor.enqueueTask(task, 1)
       await untilTrue(world, () => started.length === 1)
       storage.leave('refuses')
       latest(started).gate.open('kept')
-      await world.clock.advance('12s')
+      await world.clock.advance(14_500)
       storage.comeBack()
       const end = await world.finish(handle, 8_000)
       assert.equal(end.status === 'completed' && end.output, 'kept')

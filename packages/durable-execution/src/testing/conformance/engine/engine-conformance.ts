@@ -16,6 +16,7 @@ import { FENCING_CASES } from './cases-fencing.ts'
 import { FINALIZE_CASES } from './cases-finalize.ts'
 import { HANDLE_CASES } from './cases-handles.ts'
 import { HEALTH_CASES } from './cases-health.ts'
+import { CLOCK_CASES } from './cases-clocks.ts'
 import { HINT_CASES } from './cases-hints.ts'
 import { INPUT_CASES } from './cases-inputs.ts'
 import { KNOWN_TASKS_CASES } from './cases-known-tasks.ts'
@@ -110,6 +111,7 @@ const LEASES: EngineTheme = {
     ...ONE_ROW_CASES,
     ...SHUTDOWN_CASES,
     ...HINT_CASES,
+    ...CLOCK_CASES,
     ...DUE_MOMENT_CASES,
     ...HEALTH_CASES,
     ...STORAGE_USE_CASES,
