@@ -3,14 +3,14 @@
  * the outputs, in a process of its own. Prints the time for each child, the ratio of the two (1 is
  * perfectly linear) and the memory of the process.
  *
- *     npm run bench:fan-out [-- memory sqlite]
+ *     npm run bench:fan-out [-- memory sqlite postgres]
  */
 
 import { execFileSync } from 'node:child_process'
 
 import { DurableExecutor } from 'durable-execution'
 
-import { openStorage, quantile, QUIET } from './storages.ts'
+import { openStorage, quantile, QUIET, STORAGES } from './storages.ts'
 
 type Run = { seconds: number; rssMb: number }
 
@@ -26,7 +26,7 @@ if (first === '--child') {
     '| storage | 1,000 children, s | 10,000 children, s | time per child, ratio | RSS at 10,000, MB |',
   )
   console.log('|---|---|---|---|---|')
-  for (const name of names.length > 0 ? names : ['memory', 'sqlite']) {
+  for (const name of names.length > 0 ? names : STORAGES) {
     const small: Array<Run> = []
     const large: Array<Run> = []
     // Interleaved, so that what else the machine does meets both alike.
@@ -58,7 +58,7 @@ function runChild(name: string, count: number): Run {
 }
 
 async function measure(name: string, count: number): Promise<Run> {
-  const { storage, cleanUp } = openStorage(name)
+  const { storage, cleanUp } = await openStorage(name)
   const executor = new DurableExecutor(storage, { logger: QUIET, maxConcurrentTaskExecutions: 500 })
   const child = executor.task({ id: 'child', timeoutMs: 60_000, run: (_ctx, index: number) => index * 2 })
   const parent = executor.parentTask({

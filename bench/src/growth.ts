@@ -39,7 +39,8 @@ const count = Number(values.rows)
 console.log('| storage | finished rows | | empty, µs a row | full, µs a row | ratio |')
 console.log('|---|---|---|---|---|---|')
 for (const name of values.storage === undefined ? ['sqlite', 'postgres'] : [values.storage]) {
-  const { full, empty, comeToRest, cleanUp } = name === 'postgres' ? await openPostgres() : openOthers(name)
+  const { full, empty, comeToRest, cleanUp } =
+    name === 'postgres' ? await openPostgres() : await openOthers(name)
   try {
     await fill(full)
     await comeToRest()
@@ -107,8 +108,8 @@ async function measure(storage: DurableStorage): Promise<Cost> {
   return { enqueueMicros: (enqueueMs * 1_000) / MEASURED, claimMicros: (claimMs * 1_000) / MEASURED }
 }
 
-function openOthers(name: string): Pair {
-  const [full, empty] = [openStorage(name), openStorage(name)]
+async function openOthers(name: string): Promise<Pair> {
+  const [full, empty] = [await openStorage(name), await openStorage(name)]
   return {
     full: full.storage,
     empty: empty.storage,

@@ -5,11 +5,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { createInMemoryStorage, type DurableStorage } from 'durable-execution'
+import { createPostgresStorage } from 'durable-execution/postgres'
 import { createSqliteStorage } from 'durable-execution/sqlite'
 
-export type Measured = { name: string; storage: DurableStorage; cleanUp: () => Promise<void> }
+import { startPostgres } from '../../scripts/postgres/server.ts'
 
-export function openStorage(name: string): Measured {
+export type Measured = {
+  name: string
+  storage: DurableStorage
+  /** Where the database is, for what is measured beside the storage; Postgres only. */
+  connectionString?: string
+  cleanUp: () => Promise<void>
+}
+
+/** What is measured unless the command says otherwise. */
+export const STORAGES = ['memory', 'sqlite', 'postgres']
+
+export async function openStorage(name: string): Promise<Measured> {
   if (name === 'memory') {
     return { name, storage: createInMemoryStorage(), cleanUp: () => Promise.resolve() }
   }
@@ -25,7 +37,21 @@ export function openStorage(name: string): Measured {
       },
     }
   }
-  throw new Error(`There is no storage ${name}; choose memory or sqlite`)
+  if (name === 'postgres') {
+    const server = await startPostgres({ durable: true, settings: { shared_buffers: '512MB' } })
+    const connectionString = await server.createDatabase()
+    const storage = createPostgresStorage({ connectionString })
+    return {
+      name,
+      storage,
+      connectionString,
+      cleanUp: async () => {
+        await storage.close()
+        await server.stop()
+      },
+    }
+  }
+  throw new Error(`There is no storage ${name}; choose ${STORAGES.join(', ')}`)
 }
 
 export const QUIET = { debug: (): void => {}, info: (): void => {}, error: console.error }

@@ -2,12 +2,12 @@
  * Throughput: how many no-op tasks a second are enqueued (in calls of 1,000 at once) and processed
  * (by 500 slots, started when all are enqueued), after a warm-up in the same process.
  *
- *     npm run bench:throughput [-- memory sqlite]
+ *     npm run bench:throughput [-- memory sqlite postgres]
  */
 
 import { DurableExecutor } from 'durable-execution'
 
-import { openStorage, QUIET } from './storages.ts'
+import { openStorage, QUIET, STORAGES } from './storages.ts'
 
 const TASKS = 20_000
 const WARM_UP = 10_000
@@ -15,8 +15,8 @@ const WARM_UP = 10_000
 const names = process.argv.slice(2).filter((name) => !name.startsWith('-'))
 console.log('| storage | enqueue /s | process /s | node CPU µs a task, processing |')
 console.log('|---|---|---|---|')
-for (const name of names.length > 0 ? names : ['memory', 'sqlite']) {
-  const { storage, cleanUp } = openStorage(name)
+for (const name of names.length > 0 ? names : STORAGES) {
+  const { storage, cleanUp } = await openStorage(name)
   await measure(storage, WARM_UP)
   const { enqueuePerSec, processPerSec, cpuMicros } = await measure(storage, TASKS)
   await cleanUp()

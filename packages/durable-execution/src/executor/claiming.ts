@@ -191,6 +191,7 @@ export class Claiming {
       rows = await claimRows(transact, claim, store)
     } catch (error) {
       this.#doubtful.push({ leaseId, expiresAt, deadlineAt })
+      this.#isMoreDue = true
       throw error
     }
     await this.#startAll(rows, deadlineAt)

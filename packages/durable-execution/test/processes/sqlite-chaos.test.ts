@@ -2,13 +2,13 @@
 
 import { test } from 'vitest'
 
-import { CI_ROUND_MS, playCiRound } from './harness/ci-round.ts'
+import { CI_ROUNDS_MS, playCiRounds } from './harness/ci-rounds.ts'
 import { sqlitePlace } from './harness/places.ts'
 
 test(
   'four processes on one file that are killed again and again lose nothing, finish nothing twice and finalize each parent once',
   async () => {
-    await playCiRound(sqlitePlace)
+    await playCiRounds(sqlitePlace)
   },
-  CI_ROUND_MS,
+  CI_ROUNDS_MS,
 )

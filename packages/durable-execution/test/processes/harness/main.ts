@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 
 import { type PostgresServer, startPostgres } from '../../../../../scripts/postgres/server.ts'
 import { postgresPlace, sqlitePlace } from './places.ts'
-import { playRound, type RoundOptions } from './round.ts'
+import { playRounds, type RoundOptions } from './round.ts'
 
 const USAGE = `Runs tasks in several processes that are killed, stopped and restarted, and checks what is left.
 
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   }
   const server = values.storage === 'postgres' ? await startPostgres() : undefined
   try {
-    await playRounds(toCount('seconds', values.seconds), {
+    await play(toCount('seconds', values.seconds), {
       openPlace: await placesOf(server),
       workers: toCount('workers', values.workers),
       workload: {
@@ -59,19 +59,14 @@ async function placesOf(server: PostgresServer | undefined): Promise<RoundOption
   return () => postgresPlace(database)
 }
 
-async function playRounds(seconds: number, options: RoundOptions): Promise<void> {
-  const endsAt = performance.now() + seconds * 1_000
-  do {
-    const { figures, findings } = await playRound(options)
+async function play(seconds: number, options: RoundOptions): Promise<void> {
+  for await (const { figures, findings } of playRounds(seconds * 1_000, options)) {
     console.log(JSON.stringify(figures))
     for (const { promise, executionId, sentence } of findings) {
       console.log(`BROKEN ${promise}: ${executionId} ${sentence}`)
-    }
-    if (findings.length > 0) {
       process.exitCode = 1
-      return
     }
-  } while (performance.now() < endsAt)
+  }
 }
 
 function toCount(name: string, text: string): number {

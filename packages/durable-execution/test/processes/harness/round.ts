@@ -68,7 +68,7 @@ const LOOK_EVERY_MS = 200
 const SEE_EVERY_MS = 4_000
 
 /** Plays a round; whatever happens, no process, file or schema is left. */
-export async function playRound(options: RoundOptions): Promise<Outcome> {
+async function playRound(options: RoundOptions): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'durable-execution-harness-'))
   const ledger = join(folder, 'ledger')
   writeFileSync(ledger, '')
@@ -90,6 +90,18 @@ export async function playRound(options: RoundOptions): Promise<Outcome> {
     await place.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Plays rounds until so long has passed, at least one; ends with the first that has findings. */
+export async function* playRounds(durationMs: number, options: RoundOptions): AsyncGenerator<Outcome> {
+  const endsAt = performance.now() + durationMs
+  do {
+    const outcome = await playRound(options)
+    yield outcome
+    if (outcome.findings.length > 0) {
+      return
+    }
+  } while (performance.now() < endsAt)
 }
 
 type World = {
