@@ -6,14 +6,14 @@ import { beforeAll, expect, test } from 'vitest'
 import buildPackage from '../../scripts/build-for-tests.ts'
 
 const MAIN = join(import.meta.dirname, '../src/many-machines/main.ts')
-const LETTERS = 240
+const LETTERS = 150
 
 beforeAll(() => {
   buildPackage()
 })
 
 test('a worker is killed in the middle, the others take over, and no letter is lost', async () => {
-  const { code, stdout } = await run('--letters', String(LETTERS), '--pace', '100', '--json')
+  const { code, stdout } = await run('--letters', String(LETTERS), '--pace', '200', '--json')
   expect(code).toBe(0)
   const result = JSON.parse(stdout) as Record<string, number | string> & { sentBy: Record<string, number> }
   expect(result).toMatchObject({ letters: LETTERS, lost: 0, killed: 'worker-2' })

@@ -19,12 +19,15 @@ export class PostOffice {
   async open(): Promise<void> {
     await this.#pool.query(`
       create schema if not exists ${this.#schema};
-      create table ${this.#schema}.starts (letter int not null, worker text not null);
+      create table ${this.#schema}.starts (letter int not null, worker text not null, at timestamptz not null default now());
       create table ${this.#schema}.letters (letter int primary key, worker text not null)`)
   }
 
   async noteStart(letter: number, worker: string): Promise<void> {
-    await this.#pool.query(`insert into ${this.#schema}.starts values ($1, $2)`, [letter, worker])
+    await this.#pool.query(`insert into ${this.#schema}.starts (letter, worker) values ($1, $2)`, [
+      letter,
+      worker,
+    ])
   }
 
   /** Sends a letter. One that was sent before is not sent again. */
@@ -38,6 +41,15 @@ export class PostOffice {
       `select count(*)::int as count from ${this.#schema}.letters`,
     )
     return rows[0]?.count ?? 0
+  }
+
+  /** Whether the worker has begun a letter, of the given length, in whose first half it still is. */
+  async hasJustBegun(worker: string, paceMs: number): Promise<boolean> {
+    const { rows } = await this.#pool.query(
+      `select from ${this.#schema}.starts where worker = $1 and at > now() - $2 * interval '1 ms' limit 1`,
+      [worker, paceMs / 2],
+    )
+    return rows.length > 0
   }
 
   /** What became of the letters that the dead worker had begun, and whether all of the mailing were sent. */

@@ -25,10 +25,11 @@ const NAMES = ['worker-1', 'worker-2', 'worker-3']
 // The demo keeps its tables apart, so that it can be run on any database and leave nothing there.
 const SCHEMA = `durable_execution_demo_${process.pid}`
 
-const LOOK_EVERY_MS = 100
+const LOOK_EVERY_MS = 25
 
 // How much of the work is done when a worker is killed.
 const KILL_AT = 0.4
+const VICTIM = 1
 
 export async function runShow(options: ShowOptions): Promise<ShowResult> {
   const { connectionString } = options
@@ -71,8 +72,10 @@ async function sendMailing(
   while (!isFinished) {
     const sent = await office.countSent()
     show(sent, killed === undefined ? '3 workers' : '2 workers')
-    if (killed === undefined && sent >= letters * KILL_AT) {
-      killed = workers[1]
+    const isTime = killed === undefined && sent >= letters * KILL_AT
+    // In the middle of its work, and not between two letters.
+    if (isTime && (await office.hasJustBegun(NAMES[VICTIM] ?? '', paceMs))) {
+      killed = workers[VICTIM]
       sentBeforeKill = sent
       if (!isQuiet) {
         say(`kill -9 ${killed?.pid}: ${killed?.name} is gone, and with it what it was doing`)
