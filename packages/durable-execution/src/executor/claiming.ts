@@ -109,7 +109,7 @@ export class Claiming {
   }
 
   async #claim(): Promise<Millis> {
-    const { registry, store, pollMs } = this.#engine
+    const { registry, pollMs } = this.#engine
     await this.#adoptDoubtful()
     const limit = this.#runs.free
     const taskIds = registry.ids()
@@ -130,15 +130,18 @@ export class Claiming {
       const rows = await this.#claimSome(due, limit)
       // What was told meanwhile stands.
       this.#isMoreDue ||= rows.length >= limit
-      this.#isLookDue ||= this.#nextDueAt !== undefined && this.#nextDueAt <= store.now()
+      // Once that one is taken, another may be the next.
+      this.#isLookDue ||= this.#isNextDue()
     }
     return this.#isMoreDue || this.#isOver ? pollMs() : await this.#untilNextDue(due)
   }
 
   #mayBeDue(): boolean {
-    const { store } = this.#engine
-    const isNextDue = this.#nextDueAt !== undefined && this.#nextDueAt <= store.now()
-    return this.#isMoreDue || this.#isWaitingForEnd || this.#isCovered || isNextDue
+    return this.#isMoreDue || this.#isWaitingForEnd || this.#isCovered || this.#isNextDue()
+  }
+
+  #isNextDue(): boolean {
+    return this.#nextDueAt !== undefined && this.#nextDueAt <= this.#engine.store.now()
   }
 
   /** How long until the next row is due, or the next look for one. */

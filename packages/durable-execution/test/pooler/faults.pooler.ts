@@ -9,6 +9,7 @@ import { DurableExecutor, type DurableStorageChangeHint } from '../../src/index.
 import { createPostgresStorage, type PostgresStorage } from '../../src/storage/postgres/index.ts'
 import { countTurnsAfterAnswers } from '../postgres/faults/answered-turns.ts'
 import { liveThroughFaults, STRUCK_KINDS } from '../postgres/faults/fault-table.ts'
+import { finishAll } from '../postgres/faults/through-outages.ts'
 import { newSchema } from '../postgres/places.ts'
 import { type PooledDatabase, pooledDatabase } from './places.ts'
 
@@ -133,26 +134,6 @@ async function workThrough(strike: () => Promise<void>): Promise<void> {
     }
     await strike()
   }
-  const outputs = await Promise.all(
-    handles.map(async (handle) => {
-      const end = await throughOutages(() =>
-        handle.waitAndGetTaskFinishedExecution({ pollingIntervalMs: 200 }),
-      )
-      return end.status === 'completed' ? end.output : end
-    }),
-  )
+  const outputs = await finishAll(handles)
   expect(outputs).toEqual(handles.map((_, index) => index * 2))
-}
-
-/** A wait rejects with the storage's error when that is away for longer than a user waits. */
-async function throughOutages<T>(wait: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await wait()
-    } catch (error) {
-      if (tries === 30) {
-        throw error
-      }
-    }
-  }
 }

@@ -2,42 +2,28 @@
 
 import { afterAll, beforeAll, describe, it } from 'vitest'
 
-import { type DurableStorage } from '../../src/storage/contract.ts'
 import { runEngineConformance } from '../../src/testing/conformance/engine/run-engine-conformance.ts'
 import { hideOptionalMembers } from '../../src/testing/hide-optional-members.ts'
 import { wrapPlace } from '../storages/places.ts'
+import { countAnswers, countTurnsAfterAnswers } from './faults/answered-turns.ts'
 import { postgresPlace } from './places.ts'
 import { freshDatabase } from './server.ts'
 
 let connectionString: string
-let underWay = 0
-const waiting: Array<() => void> = []
-const realSetImmediate = globalThis.setImmediate
-
-// The clock that a case moves lets come to rest what is under way, by turns of the event loop. Postgres
-// answers in its own time, so no turn counts while it has something to answer.
-function afterAnswers(fn: () => void): void {
-  realSetImmediate(() => {
-    if (underWay === 0) {
-      fn()
-    } else {
-      waiting.push(fn)
-    }
-  })
-}
+let stopCounting: (() => void) | undefined
 
 beforeAll(async () => {
   connectionString = await freshDatabase()
-  globalThis.setImmediate = afterAnswers as typeof setImmediate
+  stopCounting = countTurnsAfterAnswers()
 }, 60_000)
 
 afterAll(() => {
-  globalThis.setImmediate = realSetImmediate
+  stopCounting?.()
 })
 
 const create = wrapPlace(
   postgresPlace(() => ({ connectionString, maxConnections: 5 })),
-  withoutClock,
+  countAnswers,
 )
 
 runEngineConformance({ name: 'Postgres', describe, it, create })
@@ -48,20 +34,3 @@ runEngineConformance({
   it,
   create: wrapPlace(create, hideOptionalMembers),
 })
-
-/** The storage without its clock, since the case has its own, counting what is under way. */
-function withoutClock(storage: DurableStorage): DurableStorage {
-  return {
-    withTransaction: async (fn, hint) => {
-      underWay += 1
-      try {
-        return await storage.withTransaction(fn, hint)
-      } finally {
-        underWay -= 1
-        if (underWay === 0) {
-          waiting.splice(0).forEach(afterAnswers)
-        }
-      }
-    },
-  }
-}

@@ -1,12 +1,12 @@
 /** The cases of two connections on the oldest Postgres, under another default isolation, and on a user's pool. */
 
 import { Pool } from 'pg'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 
 import { type PostgresStorageOptions, POSTGRES_SESSION_OPTIONS } from '../../src/storage/postgres/index.ts'
-import { storageConformanceCases } from '../../src/testing/conformance/storage-conformance.ts'
 import { postgresPlace } from './places.ts'
 import { freshDatabase, ownServer } from './server.ts'
+import { testTwoConnections } from './two-connections.ts'
 
 const SERIALIZABLE = '-c default_transaction_isolation=serializable'
 
@@ -41,14 +41,5 @@ const VARIANTS: Array<[name: string, options: () => PostgresStorageOptions]> = [
 ]
 
 describe.each(VARIANTS)('%s keeps the contract between two connections', (_, options) => {
-  const create = postgresPlace(options)
-  const cases = storageConformanceCases().filter(({ needs = [] }) => needs.includes('two_connections'))
-  it.each(cases.map((one) => [one.name, one] as const))('%s', async (_name, { run }) => {
-    const place = await create()
-    try {
-      await run({ open: place.open })
-    } finally {
-      await place.cleanup()
-    }
-  })
+  testTwoConnections(postgresPlace(options))
 })

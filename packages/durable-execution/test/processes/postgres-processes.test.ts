@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { type PostgresServer } from '../../../../scripts/postgres/server.ts'
 import { checkWorld } from '../../src/machine/invariants.ts'
 import { ownServer } from '../postgres/server.ts'
+import { throughOutages } from '../postgres/faults/through-outages.ts'
 import { testHandovers, until } from './handovers.ts'
 import { expectedEnd } from './harness/expected.ts'
 import { CHILDREN } from './harness/tasks.ts'
@@ -41,16 +42,3 @@ test('a server that crashes and comes back under its workers costs nothing but t
   await until(async () => (await rows()).filter((row) => row.isClosed).length === count)
   expect(checkWorld(await rows())).toEqual([])
 }, 120_000)
-
-// A call rejects with the storage's error when the storage is away for longer than a user waits.
-async function throughOutages<T>(call: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await call()
-    } catch (error) {
-      if (tries === 20) {
-        throw error
-      }
-    }
-  }
-}

@@ -21,6 +21,7 @@ import { newSchema } from '../places.ts'
 import { ownServer } from '../server.ts'
 import { type Audit, keepLedger } from './audit.ts'
 import { createStruckStorage } from './struck-storage.ts'
+import { finishAll, throughOutages } from './through-outages.ts'
 import { openWire, type Wire } from './tcp-proxy.ts'
 
 const TREES = 12
@@ -204,30 +205,6 @@ async function enqueueTrees(
   tree: DurableTask<number, number>,
 ): Promise<Array<DurableTaskHandle<number>>> {
   return await Promise.all(Array.from({ length: TREES }, (_, index) => executor.enqueueTask(tree, index)))
-}
-
-async function finishAll(handles: Array<DurableTaskHandle<number>>): Promise<Array<unknown>> {
-  return await Promise.all(
-    handles.map(async (handle) => {
-      const end = await throughOutages(() =>
-        handle.waitAndGetTaskFinishedExecution({ pollingIntervalMs: 200 }),
-      )
-      return end.status === 'completed' ? end.output : end
-    }),
-  )
-}
-
-/** A wait rejects with the storage's error when that is away for longer than a user waits. */
-async function throughOutages<T>(wait: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await wait()
-    } catch (error) {
-      if (tries === 30) {
-        throw error
-      }
-    }
-  }
 }
 
 async function expectAllCompleted(storage: DurableStorage, outputs: Array<unknown>): Promise<void> {
