@@ -28,8 +28,14 @@ const SETTINGS = {
   auth_type: 'any',
 }
 
-/** Starts it in front of the server that the connection string leads to. Throws where it is not installed. */
-export async function startPooler(connectionString: string): Promise<Pooler> {
+/**
+ * Starts it in front of the server that the connection string leads to, with settings of its own beside the usual
+ * ones. Throws where it is not installed.
+ */
+export async function startPooler(
+  connectionString: string,
+  settings: Record<string, string> = {},
+): Promise<Pooler> {
   const program = findProgram()
   const { hostname, port, searchParams, username, password } = new URL(connectionString)
   const listenPort = await freePort()
@@ -41,7 +47,7 @@ export async function startPooler(connectionString: string): Promise<Pooler> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'durable-execution-pooler-'))
   const file = join(folder, 'pgbouncer.ini')
-  writeFileSync(file, configText(server, listenPort))
+  writeFileSync(file, configText(server, listenPort, settings))
   if (SERVER_USER !== undefined) {
     // It refuses to be run by root.
     chownSync(folder, SERVER_USER.uid, SERVER_USER.gid)
@@ -86,10 +92,15 @@ function findProgram(): string {
   return program
 }
 
-function configText(server: Record<string, string>, listenPort: number): string {
+function configText(
+  server: Record<string, string>,
+  listenPort: number,
+  ownSettings: Record<string, string>,
+): string {
   const database = Object.entries(server).map(([name, value]) => `${name}='${value.replaceAll("'", "''")}'`)
   const settings = {
     ...SETTINGS,
+    ...ownSettings,
     listen_addr: '127.0.0.1',
     listen_port: String(listenPort),
     unix_socket_dir: '',

@@ -15,6 +15,7 @@ export {
 } from './base/errors.ts'
 export { createConsoleLogger, type Logger } from './base/logger.ts'
 export { createDefaultSerializer, type Serializer, WrappedSerializer } from './base/serializer.ts'
+export { type DurableTaskInputWithOptions } from './client/enqueue.ts'
 export { type DurableTaskHandle } from './client/handle.ts'
 export {
   convertTaskExecutionStorageObjectToTaskExecution,

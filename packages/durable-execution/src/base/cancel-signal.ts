@@ -38,6 +38,7 @@ export class OwnCancelSignal implements CancelSignal {
   #reason: DurableExecutionError | undefined
   #subscribers: Set<Subscriber> | undefined
   #onAbort: (() => void) | undefined
+  #abortController: AbortController | undefined
 
   constructor(abortSignal: AbortSignal | undefined, logger: Logger | undefined) {
     this.#abortSignal = abortSignal
@@ -51,6 +52,21 @@ export class OwnCancelSignal implements CancelSignal {
   ): [CancelSignal, CancelWithReason] {
     const signal = new OwnCancelSignal(abortSignal, logger)
     return [signal, (reason) => signal.#cancel(reason)]
+  }
+
+  /** The same for the engine's own signals, without a function for each. */
+  static cancel(signal: OwnCancelSignal, reason: DurableExecutionError | undefined): void {
+    signal.#cancel(reason)
+  }
+
+  /** An `AbortSignal` that aborts, with the reason, when this one is cancelled; always the same one. */
+  toAbortSignal(): AbortSignal {
+    if (this.#abortController === undefined) {
+      const controller = new AbortController()
+      this.#abortController = controller
+      this.onCancelled(() => controller.abort(this.getReason() ?? new DurableExecutionCancelledError()))
+    }
+    return this.#abortController.signal
   }
 
   isCancelled(): boolean {

@@ -10,7 +10,7 @@ import {
 } from './errors.ts'
 import { type Logger } from './logger.ts'
 
-export { type CancelSignal, type CancelWithReason } from './cancel-signal.ts'
+export { type CancelSignal, type CancelWithReason, OwnCancelSignal } from './cancel-signal.ts'
 
 /** What the makers of signals take. `undefined` and `null` mean "not given". */
 type CancelSignalOptions = {
@@ -130,6 +130,9 @@ export function getReason(signal: CancelSignal): DurableExecutionError | undefin
 
 /** An `AbortSignal` that aborts, with the reason, when the signal is cancelled. */
 export function toAbortSignal(signal: CancelSignal): AbortSignal {
+  if (signal instanceof OwnCancelSignal) {
+    return signal.toAbortSignal()
+  }
   const controller = new AbortController()
   signal.onCancelled(() => controller.abort(getReason(signal)))
   return controller.signal

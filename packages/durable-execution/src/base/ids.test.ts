@@ -1,8 +1,12 @@
 /** Names: unique, in order, and the same wherever they are computed. */
 
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 
 import { hashName, systemIds } from './ids.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 const draw = (): Array<string> => Array.from({ length: 10_000 }, () => systemIds.newExecutionId())
 
@@ -17,6 +21,23 @@ test('no id is drawn twice', () => {
 test('ids sort, as text, in the order they were drawn, also within one millisecond', () => {
   const ids = draw()
   expect(ids.toSorted()).toEqual(ids)
+})
+
+test('ids go on growing while the clock stands still, or is set back', () => {
+  const startedAt = Date.now()
+  const now = vi.spyOn(Date, 'now').mockReturnValue(startedAt)
+  const ids = draw()
+  now.mockReturnValue(startedAt - 60_000)
+  ids.push(...draw())
+  expect(new Set(ids.toSorted())).toEqual(new Set(ids))
+  expect(ids.toSorted()).toEqual(ids)
+})
+
+test('an id is a UUID of version 7 that says when it was drawn', () => {
+  const before = Date.now()
+  const id = systemIds.newId()
+  expect(id).toMatch(/^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$/)
+  expect(Number.parseInt(id.slice(0, 12), 16)).toBeGreaterThanOrEqual(before)
 })
 
 test('two ids differ in more than a counter', () => {

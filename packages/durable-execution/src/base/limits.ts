@@ -14,6 +14,8 @@ export const LIMITS = {
   errorMessageLength: 16_384,
   /** Most children one run of a parent may return. */
   childrenPerParent: 100_000,
+  /** Most inputs of one `enqueueTasks`. */
+  tasksPerEnqueue: 100_000,
   /** Most errors of children kept with their parent. */
   childrenErrorsKept: 100,
   /** Deepest tree of executions; the root has depth 1. */
@@ -38,6 +40,10 @@ export const LIMITS = {
   toldPollMs: 15_000,
   /** The same where the storage itself sees what others change, unless the interval was given. */
   seenPollMs: 45_000,
+  /** How long a hint gathers others where nobody elsewhere is likely to wait for it. */
+  hintGatherMs: 20,
+  /** How soon after one message another may follow that somebody elsewhere may be waiting for. */
+  hintEveryMs: 5,
   /** How long an executor looks often after it enqueued in a transaction of the user's, whose commit it cannot see. */
   joinedMs: 60_000,
   /** How long a waiter waits between looks of its own. */

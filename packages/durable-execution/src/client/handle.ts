@@ -52,6 +52,8 @@ export type DurableTaskHandle<TOutput> = {
 export type HandleDoors = {
   reader: RowReader
   waiters: Waiters
+  /** Whether this process runs the execution, and so will tell the waiters of its end. */
+  isRunHere: (executionId: string) => boolean
   serializer: Serializer
   cancel: (executionId: string) => Promise<boolean>
 }
@@ -61,29 +63,61 @@ export function createHandle<TOutput>(
   executionId: string,
   doors: HandleDoors,
 ): DurableTaskHandle<TOutput> {
-  return {
-    getTaskId: () => taskId,
-    getTaskExecutionId: () => executionId,
-    getTaskExecution: async () => toView(await readOrThrow(taskId, executionId, doors), doors),
-    waitAndGetTaskFinishedExecution: async (options) => {
+  return new Handle(taskId, executionId, doors)
+}
+
+/** Its functions are made when they are asked for: most handles of many enqueued at once are never looked at. */
+class Handle<TOutput> implements DurableTaskHandle<TOutput> {
+  readonly #taskId: string
+  readonly #executionId: string
+  readonly #doors: HandleDoors
+
+  constructor(taskId: string, executionId: string, doors: HandleDoors) {
+    this.#taskId = taskId
+    this.#executionId = executionId
+    this.#doors = doors
+  }
+
+  get getTaskId(): DurableTaskHandle<TOutput>['getTaskId'] {
+    return () => this.#taskId
+  }
+
+  get getTaskExecutionId(): DurableTaskHandle<TOutput>['getTaskExecutionId'] {
+    return () => this.#executionId
+  }
+
+  get getTaskExecution(): DurableTaskHandle<TOutput>['getTaskExecution'] {
+    return async () => toView(await this.#read(), this.#doors)
+  }
+
+  get waitAndGetTaskFinishedExecution(): DurableTaskHandle<TOutput>['waitAndGetTaskFinishedExecution'] {
+    return async (options) => {
       const { signal, pollingIntervalMs } = options ?? {}
       const cancelSignal = signal === undefined || signal === null ? undefined : toCancelSignal(signal)
+      const intervalMs = resolvePollMs(pollingIntervalMs)
       const row = await waitUntilFinished(
-        taskId,
-        executionId,
-        doors,
+        this.#taskId,
+        this.#executionId,
+        this.#doors,
         cancelSignal,
-        resolvePollMs(pollingIntervalMs),
+        intervalMs,
       )
-      return toView<TOutput>(row, doors) as DurableTaskFinishedExecution<TOutput>
-    },
-    cancel: async () => {
-      const isCancelled = await doors.cancel(executionId)
+      return toView<TOutput>(row, this.#doors) as DurableTaskFinishedExecution<TOutput>
+    }
+  }
+
+  get cancel(): DurableTaskHandle<TOutput>['cancel'] {
+    return async () => {
+      const isCancelled = await this.#doors.cancel(this.#executionId)
       if (!isCancelled) {
-        await readOrThrow(taskId, executionId, doors)
+        await this.#read()
       }
       return isCancelled
-    },
+    }
+  }
+
+  #read(): Promise<ExecutionRow> {
+    return readOrThrow(this.#taskId, this.#executionId, this.#doors)
   }
 }
 
@@ -115,20 +149,20 @@ async function waitUntilFinished(
   }
   // Listening begins before the first look, so that an end between the two is not missed.
   const listening = doors.waiters.listen(executionId, signal)
+  const read = async (): Promise<ExecutionRow> =>
+    // A storage that does not answer must not keep a wait from being given up.
+    await createCancellablePromise(readOrThrow(taskId, executionId, doors), signal)
   try {
-    for (;;) {
-      // A storage that does not answer must not keep a wait from being given up.
-      const row = await createCancellablePromise(readOrThrow(taskId, executionId, doors), signal)
-      if (isFinishedStatus(row.status)) {
-        return row
-      }
-      if (signal?.isCancelled() !== true) {
-        await listening.next(intervalMs)
-      }
+    // What runs here has not ended, and a look would only take time from it.
+    let row = doors.isRunHere(executionId) ? undefined : await read()
+    while (row === undefined || !isFinishedStatus(row.status)) {
+      const told = signal?.isCancelled() === true ? undefined : await listening.next(intervalMs)
       if (signal?.isCancelled() === true) {
         throw new DurableExecutionCancelledError()
       }
+      row = told ?? (await read())
     }
+    return row
   } finally {
     listening.end()
   }

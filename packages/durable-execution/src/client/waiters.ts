@@ -2,8 +2,9 @@
 
 import { type CancelSignal } from '../base/cancel.ts'
 import { type Clock, type Millis } from '../base/clock.ts'
+import { type ExecutionRow, type LeanRow } from '../machine/execution.ts'
 
-type Waiter = { tell: () => void }
+type Waiter = { tell: (row?: ExecutionRow) => void }
 
 export class Waiters {
   readonly #clock: Clock
@@ -17,14 +18,23 @@ export class Waiters {
     this.#onCount = onCount
   }
 
-  /** These executions have finished. */
-  told(executionIds: ReadonlyArray<string>): void {
+  /** Whether somebody in this process waits for the execution. */
+  isAwaited(executionId: string): boolean {
+    return this.#byId.has(executionId)
+  }
+
+  /** These executions have finished. Those whose rows are given need not be read. */
+  told(executionIds: ReadonlyArray<string>, rows?: Pick<ReadonlyMap<string, LeanRow>, 'get'>): void {
     if (this.#count === 0) {
       return
     }
     for (const executionId of executionIds) {
-      for (const waiter of this.#byId.get(executionId) ?? []) {
-        waiter.tell()
+      const waiters = this.#byId.get(executionId)
+      if (waiters !== undefined) {
+        const row = rows?.get(executionId) as ExecutionRow | undefined
+        for (const waiter of waiters) {
+          waiter.tell(row)
+        }
       }
     }
   }
@@ -39,17 +49,23 @@ export class Waiters {
   }
 
   /**
-   * Begins to listen. `next` resolves when the execution may have finished since the last `next`, the
-   * interval has passed, or the signal has fired; `end` stops listening.
+   * Begins to listen. `next` resolves when the execution may have finished since the last `next` (with its row, if
+   * that is known), the interval has passed, or the signal has fired; `end` stops listening.
    */
   listen(executionId: string, signal: CancelSignal | undefined): Listening {
     let isTold = false
+    let finishedRow: ExecutionRow | undefined
     let resolveNext: (() => void) | undefined
     const tell = (): void => {
       isTold = true
       resolveNext?.()
     }
-    const waiter: Waiter = { tell }
+    const waiter: Waiter = {
+      tell: (row) => {
+        finishedRow ??= row
+        tell()
+      },
+    }
     this.#add(executionId, waiter)
     signal?.onCancelled(tell)
     return {
@@ -66,6 +82,7 @@ export class Waiters {
           resolveNext = undefined
         }
         isTold = false
+        return finishedRow
       },
       end: () => {
         signal?.clearOnCancelled(tell)
@@ -97,4 +114,4 @@ export class Waiters {
   }
 }
 
-export type Listening = { next: (intervalMs: Millis) => Promise<void>; end: () => void }
+export type Listening = { next: (intervalMs: Millis) => Promise<ExecutionRow | undefined>; end: () => void }

@@ -1,19 +1,19 @@
 /** Takes due work while there are free slots, and starts it once the claim is committed. */
 
 import { type Millis } from '../base/clock.ts'
-import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorageClaim } from '../storage/contract.ts'
 import { claimRows, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
-import { settleRuns } from '../store/settle.ts'
-import { withUserTries } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { Loop } from './loop.ts'
-import { releasedEvent } from './run-attempt.ts'
-import { leaseOf, type Runs } from './runs.ts'
+import { type Runs } from './runs.ts'
+import { type Starter } from './starter.ts'
 
 /** A claim that was sent and not acknowledged: it may have happened. */
 type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
+
+// Claims of fewer rows than this are not worth a second transaction.
+const SMALL_CLAIM = 50
 
 type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>
 
@@ -21,7 +21,7 @@ export class Claiming {
   readonly loop: Loop
   readonly #engine: Engine
   readonly #runs: Runs
-  readonly #onRunStarted: () => void
+  readonly #starter: Starter
   #doubtful: Array<DoubtfulClaim> = []
   /** Whether something may be due: told so, or the last claim got all it asked for. */
   #isMoreDue = true
@@ -35,11 +35,17 @@ export class Claiming {
   #nextLookAt: Millis = 0
   #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
+  #isClaiming = false
+  readonly #starting = new Set<Promise<void>>()
+  /** Half of the slots, so that one half is claimed while the other one is started. */
+  readonly #claimSize: number
 
-  constructor(engine: Engine, runs: Runs, onRunStarted: () => void) {
+  constructor(engine: Engine, runs: Runs, starter: Starter) {
     this.#engine = engine
     this.#runs = runs
-    this.#onRunStarted = onRunStarted
+    this.#starter = starter
+    const { maxConcurrentRuns } = engine.options
+    this.#claimSize = Math.max(Math.ceil(maxConcurrentRuns / 2), Math.min(maxConcurrentRuns, SMALL_CLAIM))
     const { clock, random } = engine.doors
     this.loop = new Loop({
       name: 'claiming',
@@ -87,6 +93,11 @@ export class Claiming {
     this.loop.wake()
   }
 
+  /** Whether the last claim left nothing due, as far as is known here: what comes now passes nobody. */
+  get isAllTaken(): boolean {
+    return !this.#isOver && !this.#isClaiming && !this.#mayBeDue()
+  }
+
   slotFreed(): void {
     if (this.#isMoreDue || this.#isWaitingForEnd) {
       this.loop.wake()
@@ -96,8 +107,10 @@ export class Claiming {
   /** Takes nothing new from now on; what a claim under way still takes is given back. */
   async stop(): Promise<void> {
     this.#isOver = true
+    this.#starter.stop()
     this.#wakeAt?.cancel()
     await this.loop.stop()
+    await Promise.all(this.#starting)
     try {
       await this.#adoptDoubtful()
     } catch (error) {
@@ -127,11 +140,12 @@ export class Claiming {
     }
     if (this.#mayBeDue()) {
       this.#isMoreDue = false
-      const rows = await this.#claimSome(due, limit)
-      // What was told meanwhile stands.
-      this.#isMoreDue ||= rows.length >= limit
+      await this.#claimSome(due, Math.min(limit, this.#claimSize))
       // Once that one is taken, another may be the next.
       this.#isLookDue ||= this.#isNextDue()
+    }
+    if (this.#isMoreDue && this.#runs.free > 0) {
+      return 0
     }
     return this.#isMoreDue || this.#isOver ? pollMs() : await this.#untilNextDue(due)
   }
@@ -182,23 +196,51 @@ export class Claiming {
     }
   }
 
-  async #claimSome(due: DueTasks, limit: number): Promise<Array<ExecutionRow>> {
+  /** Takes some due rows, and starts them. */
+  async #claimSome(due: DueTasks, limit: number): Promise<void> {
     const { store, transact, options, executorId, doors } = this.#engine
     const now = store.now()
     const expiresAt = new Date(now + options.expireMs)
     const leaseId = store.newLeaseId()
     const deadlineAt = doors.clock.monotonicNow() + options.expireMs
     const claim = { ...due, limit, now: new Date(now), expiresAt, leaseId, executorId }
+    const letGo = this.#runs.reserve(limit)
+    this.#isClaiming = true
     let rows: Array<ExecutionRow>
     try {
       rows = await claimRows(transact, claim, store)
     } catch (error) {
       this.#doubtful.push({ leaseId, expiresAt, deadlineAt })
       this.#isMoreDue = true
+      letGo()
       throw error
+    } finally {
+      this.#isClaiming = false
     }
-    await this.#startAll(rows, deadlineAt)
-    return rows
+    if (rows.length < limit) {
+      letGo()
+      await this.#starter.start(rows, deadlineAt)
+      return
+    }
+    this.#isMoreDue = true
+    const starting = this.#startSoon(rows, deadlineAt, letGo).finally(() => this.#starting.delete(starting))
+    this.#starting.add(starting)
+  }
+
+  /**
+   * Starts rows after the next claim has gone out: what starting many costs here is then done while the storage is
+   * at work. Their slots stay taken until they start.
+   */
+  async #startSoon(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis, letGo: () => void): Promise<void> {
+    const { clock } = this.#engine.doors
+    // The loop goes on in the first of these turns.
+    for (let turn = 0; turn < 2; turn += 1) {
+      await new Promise<void>((resolve) => {
+        clock.setImmediate(resolve)
+      })
+    }
+    letGo()
+    await this.#starter.start(rows, deadlineAt)
   }
 
   /** Looks up claims whose commit was not acknowledged, and runs what they took. */
@@ -207,52 +249,9 @@ export class Claiming {
     for (let claim = this.#doubtful[0]; claim !== undefined; claim = this.#doubtful[0]) {
       if (claim.deadlineAt > clock.monotonicNow()) {
         const rows = await findClaimed(this.#engine.transact, claim.leaseId, claim.expiresAt)
-        await this.#startAll(rows, claim.deadlineAt)
+        await this.#starter.start(rows, claim.deadlineAt)
       }
       this.#doubtful.shift()
-    }
-  }
-
-  async #startAll(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<void> {
-    const { registry } = this.#engine
-    const refused: Array<ExecutionRow> = []
-    for (const row of rows) {
-      const definition = registry.get(row.taskId)
-      if (this.#runs.isActive(row.executionId)) {
-        // It could be claimed, so the run that is still at it here has lost its lease.
-        this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
-        refused.push(row)
-      } else if (definition === undefined || this.#isOver) {
-        refused.push(row)
-      } else {
-        this.#runs.start(row, definition, deadlineAt)
-      }
-    }
-    if (rows.length > refused.length) {
-      this.#onRunStarted()
-    }
-    await this.#giveBack(refused)
-  }
-
-  /** What was claimed and cannot be run here, most often during shutdown, is given back without an attempt. */
-  async #giveBack(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
-    if (rows.length === 0) {
-      return
-    }
-    const { transact, store, logger, tell, doors } = this.#engine
-    const settlements = rows.map((claimed) => ({
-      claimed,
-      event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }),
-    }))
-    try {
-      const { effects } = await withUserTries(
-        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
-        doors.clock,
-        doors.random,
-      )
-      tell(effects)
-    } catch (error) {
-      logger.error(`${rows.length} claimed executions could not be given back; their lease will lapse`, error)
     }
   }
 }

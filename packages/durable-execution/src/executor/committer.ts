@@ -10,13 +10,13 @@ import { messageOf } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { jitter } from '../base/random.ts'
 import { type Refusal } from '../machine/event.ts'
-import { settleRuns } from '../store/settle.ts'
+import { settleRuns, type Settlement } from '../store/settle.ts'
 import { isStorageThere } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, failedEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'
 
-type Outcome = { run: Run; event: AttemptEvent }
+type Outcome = Settlement & { run: Run }
 /** Outcomes that are settled in one transaction. */
 type Group = {
   outcomes: Array<Outcome>
@@ -40,12 +40,17 @@ export class Committer {
     this.#onSettled = onSettled
   }
 
-  add(run: Run, event: AttemptEvent): void {
-    this.#gathered.push({ run, event })
+  /** `isAlone`: nothing else runs that could end in the same turn. */
+  add(run: Run, event: AttemptEvent, isAlone: boolean): void {
+    this.#gathered.push({ run, event, claimed: run.row })
     if (!this.#isFlushing) {
       this.#isFlushing = true
-      // A later turn, so that what ends in one turn is settled together.
-      this.#engine.doors.clock.setImmediate(() => void this.#flush())
+      if (isAlone) {
+        queueMicrotask(() => void this.#flush())
+      } else {
+        // A later turn, so that what ends in one turn is settled together.
+        this.#engine.doors.clock.setImmediate(() => void this.#flush())
+      }
     }
   }
 
@@ -92,15 +97,12 @@ export class Committer {
 
   async #settle({ outcomes, isRepeat }: Group): Promise<void> {
     const { transact, store, tell } = this.#engine
-    const { results, effects } = await settleRuns(
-      transact,
-      outcomes.map(({ run, event }) => ({ event, claimed: run.row })),
-      store,
-      { isRepeat },
-    )
-    for (const [index, outcome] of outcomes.entries()) {
+    const { results, effects } = await settleRuns(transact, outcomes, store, { isRepeat })
+    let index = 0
+    for (const outcome of outcomes) {
       this.#logRefusal(outcome, results[index] ?? 'not_found')
       this.#onSettled(outcome.run)
+      index += 1
     }
     tell(effects)
   }
@@ -145,7 +147,7 @@ export class Committer {
       message: `Outcome could not be stored: ${messageOf(error)}`,
       isRetryable: false,
     })
-    return { outcomes: [{ run: outcome.run, event }], isRepeat: true, failuresAlone: 0 }
+    return { outcomes: [{ ...outcome, event }], isRepeat: true, failuresAlone: 0 }
   }
 
   /** Whether the rows that the outcome changes can be written at all: if so, it is the outcome that cannot. */

@@ -3,7 +3,7 @@
 import { type StandardSchemaV1 } from '@standard-schema/spec'
 
 import { DurableExecutionError } from '../base/errors.ts'
-import { prepareExecution } from '../client/enqueue.ts'
+import { type DurableTaskInputWithOptions } from '../client/enqueue.ts'
 import { createHandle, type DurableTaskHandle, readOrThrow } from '../client/handle.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 import {
@@ -22,6 +22,7 @@ import {
   type SequentialDurableTasks,
 } from '../task/sequential.ts'
 import { createBuilder, type DurableTaskBuilder } from './builder.ts'
+import { Enqueuer } from './enqueuer.ts'
 import { type DurableExecutorHealth } from './health.ts'
 import { checkGrace, type DurableExecutorOptions, resolveExecutorOptions } from './options.ts'
 import { Runtime } from './runtime.ts'
@@ -54,6 +55,7 @@ import { Runtime } from './runtime.ts'
  */
 export class DurableExecutor {
   readonly #runtime: Runtime
+  readonly #enqueuer: Enqueuer
   #shuttingDown: Promise<void> | undefined
 
   /**
@@ -69,6 +71,7 @@ export class DurableExecutor {
       )
     }
     this.#runtime = new Runtime(storage, resolveExecutorOptions(options))
+    this.#enqueuer = new Enqueuer(this.#runtime)
   }
 
   /**
@@ -158,18 +161,41 @@ export class DurableExecutor {
   ): Promise<DurableTaskHandle<TOutput>> {
     this.#refuseAfterShutdown()
     checkTask(task)
-    const { registry, serializer, store, options: own } = this.#runtime.engine
-    await this.#runtime.knowTime()
-    const row = await prepareExecution(task.id, input, options, {
-      registry,
-      serializer,
-      maxPayloadBytes: own.maxPayloadBytes,
-      now: store.now,
-      newExecutionId: store.newExecutionId,
-    })
-    const transaction = options?.transaction ?? undefined
-    await (transaction === undefined ? this.#runtime.insert(row) : this.#runtime.insertIn(transaction, row))
-    return createHandle<TOutput>(row.taskId, row.executionId, this.#runtime.handleDoors)
+    return await this.#enqueuer.enqueue<TOutput>(task.id, input, options)
+  }
+
+  /**
+   * Enqueues many executions of one task in one transaction: when this resolves all of them are in the
+   * storage, and when it rejects none is. Several times as fast as many calls of `enqueueTask`.
+   *
+   * @example
+   * ```ts
+   * import { createInMemoryStorage, DurableExecutor } from 'durable-execution'
+   *
+   * const executor = new DurableExecutor(createInMemoryStorage())
+   * const greet = executor.task({ id: 'greet', timeoutMs: 1000, run: (_ctx, name: string) => `Hello, ${name}!` })
+   *
+   * await executor.enqueueTasks(greet, ['Ada', 'Grace'])
+   * // One of them only in a minute.
+   * await executor.enqueueTasks(greet, ['Ada', { input: 'Grace', options: { sleepMsBeforeRun: 60_000 } }])
+   * ```
+   *
+   * @param task - The task, defined on this executor.
+   * @param inputs - At most 100,000 inputs, or inputs with options of their own. An object with exactly the
+   * keys `input` and `options` is read as the latter: an input of that shape must be given so itself.
+   * @param options - What is different for all of these executions.
+   * @returns A handle for each input, in the same order.
+   * @throws A {@link DurableExecutionError}, not retryable, if something about the call or one of the inputs
+   * is wrong; the storage's own error if it cannot be reached.
+   */
+  async enqueueTasks<TInput, TOutput>(
+    task: DurableTask<TInput, TOutput>,
+    inputs: ReadonlyArray<NoInfer<TInput> | DurableTaskInputWithOptions<NoInfer<TInput>>>,
+    options?: DurableTaskEnqueueOptions | null,
+  ): Promise<Array<DurableTaskHandle<TOutput>>> {
+    this.#refuseAfterShutdown()
+    checkTask(task)
+    return await this.#enqueuer.enqueueAll<TOutput>(task.id, inputs, options)
   }
 
   /**

@@ -16,7 +16,7 @@ export class Heartbeat {
   readonly #transact: Transact
   readonly #renewals: Loop
   readonly #cancellations: Loop
-  #deadline: Timer | undefined
+  #deadline: { at: Millis; timer: Timer } | undefined
   /** Whether the check for cancellations sleeps, since nothing ran when it last looked. */
   #isCheckAsleep = false
 
@@ -51,10 +51,12 @@ export class Heartbeat {
     this.#cancellations.start()
   }
 
-  /** A run has begun: from now on there is something to keep and to ask for. */
-  runStarted(): void {
-    // An adopted claim may lapse before all that were known so far.
-    this.#armDeadline()
+  /** Runs have begun, whose lease lasts until then: from now on there is something to keep and to ask for. */
+  runsStarted(deadlineAt: Millis): void {
+    // An adopted claim may lapse before all that were known so far. A timer that is set for an earlier moment looks anew.
+    if (this.#deadline === undefined || deadlineAt < this.#deadline.at) {
+      this.#armDeadline()
+    }
     if (this.#isCheckAsleep) {
       this.#isCheckAsleep = false
       this.#cancellations.wake()
@@ -69,15 +71,14 @@ export class Heartbeat {
   }
 
   async stop(): Promise<void> {
-    this.#deadline?.cancel()
-    this.#deadline = undefined
+    this.#disarmDeadline()
     await Promise.all([this.#renewals.stop(), this.#cancellations.stop()])
   }
 
   async #renew(): Promise<Millis> {
     const { clock, random } = this.#engine.doors
     const { expireMs } = this.#engine.options
-    const runs = new Map([...this.#runs.held()].map((run) => [run.row.executionId, run]))
+    const runs = new Map(this.#runs.held().map((run) => [run.row.executionId, run]))
     if (runs.size > 0) {
       // The lease counts from when the renewal was sent: what the storage wrote is not earlier.
       const deadlineAt = clock.monotonicNow() + expireMs
@@ -111,7 +112,7 @@ export class Heartbeat {
   }
 
   #lose(run: Run | undefined): void {
-    if (run === undefined || !this.#runs.held().has(run)) {
+    if (run === undefined || !run.isHeld) {
       return
     }
     if (run.isDecided) {
@@ -140,8 +141,7 @@ export class Heartbeat {
   /** One timer for the earliest deadline: a run that could not be renewed in time stops itself. */
   #armDeadline(): void {
     const { clock } = this.#engine.doors
-    this.#deadline?.cancel()
-    this.#deadline = undefined
+    this.#disarmDeadline()
     let earliestAt = Infinity
     // Outcomes on their way are kept by the committer; this looks after runs alone.
     for (const run of this.#runs.held()) {
@@ -150,8 +150,14 @@ export class Heartbeat {
       }
     }
     if (earliestAt < Infinity) {
-      this.#deadline = clock.setTimer(earliestAt - clock.monotonicNow(), () => this.#stopLapsed())
+      const timer = clock.setTimer(earliestAt - clock.monotonicNow(), () => this.#stopLapsed())
+      this.#deadline = { at: earliestAt, timer }
     }
+  }
+
+  #disarmDeadline(): void {
+    this.#deadline?.timer.cancel()
+    this.#deadline = undefined
   }
 
   #stopLapsed(): void {

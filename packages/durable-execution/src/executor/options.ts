@@ -27,7 +27,7 @@ export type DurableExecutorOptions = {
   /**
    * How long an idle executor waits between looks, in milliseconds; default 500, or 15,000 where executors tell
    * each other what they change (Postgres with hints), or 45,000 where the storage sees by itself what other
-   * processes change (SQLite).
+   * processes change (SQLite, memory).
    */
   backgroundProcessIntraBatchSleepMs?: number | null | undefined
   /** How many runs there may be at a time; default 100. */

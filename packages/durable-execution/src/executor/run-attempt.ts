@@ -9,11 +9,12 @@ import {
 } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
+import { type MaybePromise } from '../base/promise.ts'
 import { type Lease, type NewChild } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type Settlement } from '../store/settle.ts'
 import { createRunContext } from '../task/context.ts'
-import { type DurableChildTask, type TaskDefinition } from '../task/define.ts'
+import { type DurableChildTask, type RunOutcome, type TaskDefinition } from '../task/define.ts'
 import { resolveEnqueueOptions } from '../task/options.ts'
 import { checkInput } from '../task/schema.ts'
 import { type Engine } from './engine.ts'
@@ -29,20 +30,30 @@ export type Attempt = {
 
 export type AttemptEvent = Settlement['event']
 
-export async function runAttempt(attempt: Attempt, engine: Engine): Promise<AttemptEvent> {
+/**
+ * Runs the function, and gives its event at once if the function did not wait for anything: a promise for
+ * each of many short runs is most of what they cost.
+ */
+export function runAttempt(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
+  const caught = (error: unknown): AttemptEvent => eventOfError(attempt, error, engine)
   try {
-    return await callUserCode(attempt, engine)
+    const event = callUserCode(attempt, engine)
+    return event instanceof Promise ? event.catch(caught) : event
   } catch (error) {
-    const { row, cancelSignal } = attempt
-    if (cancelSignal.isCancelled()) {
-      // It was told to stop, and stopped: what it throws on the way is no failure of its own.
-      engine.logger.info(`Task ${row.taskId} (execution ${row.executionId}) stopped when it was told to`)
-    } else {
-      // The log gets the error itself, with its stack and cause; the row keeps only the message.
-      engine.logger.error(`Task ${row.taskId} (execution ${row.executionId}) failed`, error)
-    }
-    return failedEvent(attempt, toErrorStorageObject(toDurableExecutionError(error)))
+    return caught(error)
   }
+}
+
+function eventOfError(attempt: Attempt, error: unknown, engine: Engine): AttemptEvent {
+  const { row, cancelSignal } = attempt
+  if (cancelSignal.isCancelled()) {
+    // It was told to stop, and stopped: what it throws on the way is no failure of its own.
+    engine.logger.info(`Task ${row.taskId} (execution ${row.executionId}) stopped when it was told to`)
+  } else {
+    // The log gets the error itself, with its stack and cause; the row keeps only the message.
+    engine.logger.error(`Task ${row.taskId} (execution ${row.executionId}) failed`, error)
+  }
+  return failedEvent(attempt, toErrorStorageObject(toDurableExecutionError(error)))
 }
 
 export function failedEvent(attempt: Attempt, error: DurableExecutionErrorStorageObject): AttemptEvent {
@@ -54,28 +65,40 @@ export function releasedEvent(attempt: Pick<Attempt, 'row' | 'lease'>): AttemptE
   return { kind: 'released', executionId: attempt.row.executionId, lease: attempt.lease }
 }
 
-async function callUserCode(attempt: Attempt, engine: Engine): Promise<AttemptEvent> {
-  const { row, lease, definition } = attempt
-  const { executionId } = row
+function callUserCode(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
+  const { row, definition } = attempt
   const input: unknown = engine.serializer.deserialize(row.runInput)
-  const outcome = await definition.run(
-    createRunContext({
-      taskId: row.taskId,
-      executionId,
-      cancelSignal: attempt.cancelSignal,
-      shutdownSignal: attempt.shutdownSignal,
-      attempt: row.retryAttempts,
-      prevError: row.error,
-    }),
-    input,
-  )
+  const context = createRunContext(row, attempt.cancelSignal, attempt.shutdownSignal)
+  const outcome = definition.run(context, input)
+  return outcome instanceof Promise
+    ? outcome.then((ended) => eventOfOutcome(attempt, ended, engine))
+    : eventOfOutcome(attempt, outcome, engine)
+}
+
+function eventOfOutcome(
+  { row, lease, definition }: Attempt,
+  outcome: RunOutcome,
+  engine: Engine,
+): MaybePromise<AttemptEvent> {
+  const { executionId } = row
   const runOutput = engine.serializer.serialize(outcome.output)
-  checkPayload(runOutput, `The output of task ${row.taskId}`, engine.options.maxPayloadBytes)
-  if (outcome.kind === 'plain') {
-    return { kind: 'succeeded', executionId, lease, runOutput }
+  checkPayload(runOutput, 'The output of task ', row.taskId, engine.options.maxPayloadBytes)
+  return outcome.kind === 'plain'
+    ? { kind: 'succeeded', executionId, lease, runOutput }
+    : fannedOutEvent({ executionId, lease, runOutput }, definition, outcome.childrenTasks, engine)
+}
+
+async function fannedOutEvent(
+  about: { executionId: string; lease: Lease; runOutput: string },
+  definition: TaskDefinition,
+  childrenTasks: ReadonlyArray<DurableChildTask>,
+  engine: Engine,
+): Promise<AttemptEvent> {
+  return {
+    ...about,
+    kind: 'fanned_out',
+    children: await prepareChildren(definition, childrenTasks, engine),
   }
-  const children = await prepareChildren(definition, outcome.childrenTasks, engine)
-  return { kind: 'fanned_out', executionId, lease, runOutput, children }
 }
 
 /** Checks the children that a run returned, and turns their inputs into text. */
@@ -93,16 +116,17 @@ async function prepareChildren(
   }
   const children: Array<NewChild> = []
   for (const child of given) {
-    children.push(await prepareChild(parent, child, engine))
+    const prepared = prepareChild(parent, child, engine)
+    children.push(prepared instanceof Promise ? await prepared : prepared)
   }
   return children
 }
 
-async function prepareChild(
+function prepareChild(
   parent: TaskDefinition,
   child: DurableChildTask,
   engine: Engine,
-): Promise<NewChild> {
+): MaybePromise<NewChild> {
   const childTaskId: unknown = (child as DurableChildTask | null | undefined)?.task?.id
   if (typeof childTaskId !== 'string') {
     throw new DurableExecutionError(
@@ -121,14 +145,17 @@ async function prepareChild(
     )
   }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
-  const validated =
-    definition.validateInput === undefined
-      ? child.input
-      : await checkInput(childTaskId, definition.validateInput, child.input)
-  const runInput = engine.serializer.serialize(validated)
-  // A sequence hands on what its members gave, and what the engine composed for them may be larger.
-  if (!parent.isSequenceStep) {
-    checkPayload(runInput, `The input of task ${childTaskId}`, engine.options.maxPayloadBytes)
+  const toChild = (input: unknown): NewChild => {
+    const runInput = engine.serializer.serialize(input)
+    // A sequence hands on what its members gave, and what the engine composed for them may be larger.
+    if (!parent.isSequenceStep) {
+      checkPayload(runInput, 'The input of task ', childTaskId, engine.options.maxPayloadBytes)
+    }
+    const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
+    const executionId = engine.store.newExecutionId()
+    return { taskId: childTaskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput }
   }
-  return { ...options, taskId: childTaskId, executionId: engine.store.newExecutionId(), runInput }
+  return definition.validateInput === undefined
+    ? toChild(child.input)
+    : checkInput(childTaskId, definition.validateInput, child.input).then(toChild)
 }

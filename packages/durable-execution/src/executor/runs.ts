@@ -1,8 +1,9 @@
 /** The runs of this executor: started, timed, told to stop, given up, and handed to the committer when they end. */
 
 import { BorrowedSignal } from '../base/borrowed-signal.ts'
-import { type CancelSignal, type CancelWithReason, createReasonedCancelSignal } from '../base/cancel.ts'
+import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
+import { TimerQueue } from '../base/timer-queue.ts'
 import {
   type DurableExecutionError,
   DurableExecutionTimedOutError,
@@ -18,100 +19,133 @@ import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
 export type Run = Attempt & {
+  cancelSignal: OwnCancelSignal
   shutdownSignal: BorrowedSignal
-  cancel: CancelWithReason
   /** When this process must believe its lease lapsed, on the monotonic clock. */
   leaseDeadlineAt: Millis
   /** Whether its outcome is fixed: handed to the committer, or of no interest any more. */
   isDecided: boolean
   /** Whether it was told to stop because the executor does. */
   isToldToLeave: boolean
+  /** Whether its function was called and has not ended; it takes a slot. */
+  isActive: boolean
+  /** Whether its lease is ours: from the claim until the outcome is settled or dropped. */
+  isHeld: boolean
   timer: Timer | undefined
 }
 
 /** What the runs need of the other parts. */
 export type RunsDoors = {
-  commit: (run: Run, event: AttemptEvent) => void
+  commit: (run: Run, event: AttemptEvent, isAlone: boolean) => void
   onSlotFreed: () => void
 }
 
-/** The lease under which a row was claimed. */
-export function leaseOf({ executionId, startedAt, leaseId }: ExecutionRow): Lease {
+/** The lease under which a row was claimed. The row itself is one, where it has both fields. */
+export function leaseOf(row: ExecutionRow): Lease {
+  const { executionId, startedAt, leaseId } = row
   assert(startedAt !== undefined, `the claimed execution ${executionId} has no startedAt`)
-  return { startedAt, leaseId: leaseId ?? '' }
+  return leaseId === undefined ? { startedAt, leaseId: '' } : (row as ExecutionRow & Lease)
 }
 
 export class Runs {
   readonly #engine: Engine
   readonly #doors: RunsDoors
   readonly #shutdownSignal: CancelSignal
-  /** Functions that were called and have not ended; each takes a slot. */
-  readonly #active = new Map<string, Run>()
-  /** Runs whose lease is ours: from the claim until the outcome is settled or dropped. */
-  readonly #held = new Set<Run>()
+  /** The active and the held ones by execution; where an execution has two, the later one. */
+  readonly #runs = new Map<string, Run>()
+  #activeCount = 0
+  #heldCount = 0
+  /** Slots kept for rows that are being claimed just now. */
+  #reserved = 0
+  readonly #timeouts: TimerQueue<Run>
   #onChange: Array<() => void> = []
 
   constructor(engine: Engine, shutdownSignal: CancelSignal, doors: RunsDoors) {
     this.#engine = engine
     this.#shutdownSignal = shutdownSignal
     this.#doors = doors
+    this.#timeouts = new TimerQueue(engine.doors.clock, (run) => this.#timeOut(run))
   }
 
   /** How many slots are taken. */
   get size(): number {
-    return this.#active.size
+    return this.#activeCount
   }
 
   /** How many more may be started. Outcomes that are not settled yet hold work back too, or they would pile up. */
   get free(): number {
     const { maxConcurrentRuns } = this.#engine.options
-    return Math.min(maxConcurrentRuns - this.#active.size, 2 * maxConcurrentRuns - this.#held.size)
+    const free = Math.min(maxConcurrentRuns - this.#activeCount, 2 * maxConcurrentRuns - this.#heldCount)
+    return free - this.#reserved
+  }
+
+  /** Keeps slots for rows that are about to be claimed; gives the function that lets go of them, once. */
+  reserve(slots: number): () => void {
+    this.#reserved += slots
+    let isOver = false
+    return () => {
+      if (!isOver) {
+        isOver = true
+        this.#reserved -= slots
+      }
+    }
   }
 
   /** The runs whose lease is to be renewed. */
-  held(): ReadonlySet<Run> {
-    return this.#held
+  held(): Array<Run> {
+    return [...this.#runs.values()].filter((run) => run.isHeld)
+  }
+
+  /** Whether this process has the execution's lease, and so will know of its end first. */
+  holds(executionId: string): boolean {
+    return this.#runs.get(executionId)?.isHeld === true
   }
 
   activeIds(): ReadonlySet<string> {
-    return new Set(this.#active.keys())
+    return new Set(this.active().map((run) => run.row.executionId))
   }
 
   isActive(executionId: string): boolean {
-    return this.#active.has(executionId)
+    return this.#runs.get(executionId)?.isActive === true
   }
 
   /** Executions that must not be started again yet: their old function is still at work. */
   unendedIds(): Array<string> {
-    const ids: Array<string> = []
-    for (const [executionId, run] of this.#active) {
-      if (run.isDecided) {
-        ids.push(executionId)
-      }
-    }
-    return ids
+    return this.#activeCount === 0
+      ? []
+      : this.active()
+          .filter((run) => run.isDecided)
+          .map((run) => run.row.executionId)
   }
 
   /** Calls the function of a claimed row. */
   start(row: ExecutionRow, definition: TaskDefinition, leaseDeadlineAt: Millis): void {
     const { logger, doors } = this.#engine
-    const [cancelSignal, cancel] = createReasonedCancelSignal({ logger })
     const run: Run = {
       row,
       lease: leaseOf(row),
       definition,
-      cancelSignal,
+      cancelSignal: new OwnCancelSignal(undefined, logger),
       shutdownSignal: new BorrowedSignal(this.#shutdownSignal),
-      cancel,
       leaseDeadlineAt,
       isDecided: false,
       isToldToLeave: false,
+      isActive: true,
+      isHeld: true,
       timer: undefined,
     }
-    this.#active.set(row.executionId, run)
-    this.#held.add(run)
-    run.timer = doors.clock.setTimer(row.timeoutMs, () => this.#timeOut(run))
-    void runAttempt(run, this.#engine).then((event) => this.#end(run, event))
+    this.#runs.set(row.executionId, run)
+    this.#activeCount += 1
+    this.#heldCount += 1
+    const startedAt = doors.clock.monotonicNow()
+    const event = runAttempt(run, this.#engine)
+    if (event instanceof Promise) {
+      // What has ended already needs no timer.
+      run.timer = this.#timeouts.set(startedAt, row.timeoutMs, run)
+      void event.then((ended) => this.#end(run, ended))
+    } else {
+      this.#end(run, event)
+    }
   }
 
   /** Fires the signal of a run whose outcome does not count any more; it was cancelled, or its lease is lost. */
@@ -121,28 +155,31 @@ export class Runs {
       this.#abandonSoon(run)
     }
     this.letGo(run)
-    run.cancel(reason)
+    OwnCancelSignal.cancel(run.cancelSignal, reason)
   }
 
   /** Tells the runs to stop, since the executor does: what they do not finish is left to others. */
   tellToLeave(reason: DurableExecutionError): void {
-    for (const run of this.#active.values()) {
+    for (const run of this.active()) {
       run.isToldToLeave = true
-      run.cancel(reason)
+      OwnCancelSignal.cancel(run.cancelSignal, reason)
     }
   }
 
   /** The same as `drop`, by the execution's id; an execution that does not run here is fine. */
   dropById(executionId: string, reason: DurableExecutionError): void {
-    const run = this.#active.get(executionId)
-    if (run !== undefined) {
+    const run = this.#runs.get(executionId)
+    if (run?.isActive === true) {
       this.drop(run, reason)
     }
   }
 
   /** The lease of the run is not ours any more, or not needed. */
   letGo(run: Run): void {
-    if (this.#held.delete(run)) {
+    if (run.isHeld) {
+      run.isHeld = false
+      this.#heldCount -= 1
+      this.#forget(run)
       this.#doors.onSlotFreed()
     }
     this.#changed()
@@ -150,7 +187,7 @@ export class Runs {
 
   /** Stops counting a function that does not end. */
   abandon(run: Run): void {
-    if (this.#active.get(run.row.executionId) === run) {
+    if (run.isActive) {
       const { taskId, executionId } = run.row
       this.#engine.logger.error(
         `Task ${taskId} (execution ${executionId}) did not stop when it was told to. It is abandoned: ` +
@@ -160,13 +197,18 @@ export class Runs {
     }
   }
 
-  active(): Iterable<Run> {
-    return this.#active.values()
+  /** Nothing is timed any more: all has ended, or was abandoned. */
+  stopTiming(): void {
+    this.#timeouts.clear()
+  }
+
+  active(): Array<Run> {
+    return [...this.#runs.values()].filter((run) => run.isActive)
   }
 
   /** Resolves when no function runs and no outcome is unsettled. */
   async idle(): Promise<void> {
-    while (this.#active.size > 0 || this.#held.size > 0) {
+    while (this.#activeCount > 0 || this.#heldCount > 0) {
       await new Promise<void>((resolve) => {
         this.#onChange.push(resolve)
       })
@@ -180,7 +222,7 @@ export class Runs {
       run.isDecided = true
       // A run that obeyed and threw has not failed: it is unfinished, and loses no attempt.
       const isUnfinished = run.isToldToLeave && event.kind === 'failed'
-      this.#doors.commit(run, isUnfinished ? releasedEvent(run) : event)
+      this.#doors.commit(run, isUnfinished ? releasedEvent(run) : event, this.#activeCount <= 1)
     }
     this.#free(run)
   }
@@ -188,10 +230,10 @@ export class Runs {
   // The signal fires first, the outcome is written at once, and the function has a second to end.
   #timeOut(run: Run): void {
     const error = new DurableExecutionTimedOutError()
-    run.cancel(error)
+    OwnCancelSignal.cancel(run.cancelSignal, error)
     if (!run.isDecided) {
       run.isDecided = true
-      this.#doors.commit(run, failedEvent(run, toErrorStorageObject(error)))
+      this.#doors.commit(run, failedEvent(run, toErrorStorageObject(error)), false)
     }
     this.#abandonSoon(run)
   }
@@ -204,10 +246,19 @@ export class Runs {
 
   #free(run: Run): void {
     run.timer?.cancel()
-    if (this.#active.get(run.row.executionId) === run) {
-      this.#active.delete(run.row.executionId)
+    if (run.isActive) {
+      run.isActive = false
+      this.#activeCount -= 1
+      this.#forget(run)
       this.#doors.onSlotFreed()
       this.#changed()
+    }
+  }
+
+  #forget(run: Run): void {
+    const { executionId } = run.row
+    if (!run.isActive && !run.isHeld && this.#runs.get(executionId) === run) {
+      this.#runs.delete(executionId)
     }
   }
 

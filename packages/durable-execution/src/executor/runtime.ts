@@ -12,8 +12,9 @@ import { Waiters } from '../client/waiters.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorage, type DurableStorageChangeHint } from '../storage/contract.ts'
 import { cancelByUser } from '../store/cancel.ts'
-import { type Effects, NO_EFFECTS } from '../store/effects.ts'
+import { type Effects } from '../store/effects.ts'
 import { Inserter } from '../store/insert.ts'
+import { insertRows } from '../store/rows.ts'
 import { createTransact, withUserTries } from '../store/transact.ts'
 import { createPlans } from '../task/plan.ts'
 import { TaskRegistry } from '../task/registry.ts'
@@ -22,6 +23,7 @@ import { type Engine } from './engine.ts'
 import { type DurableExecutorHealth, Health } from './health.ts'
 import { type ResolvedExecutorOptions } from './options.ts'
 import { StorageClock } from './storage-clock.ts'
+import { Telling } from './telling.ts'
 import { Worker } from './worker.ts'
 
 export class Runtime {
@@ -33,6 +35,7 @@ export class Runtime {
   readonly handleDoors: HandleDoors
   readonly #feed: ChangeFeed
   readonly #neighbours: Neighbours
+  readonly #telling: Telling
   readonly worker: Worker
   readonly #storage: DurableStorage
   readonly #cancelRuns: () => void
@@ -65,18 +68,23 @@ export class Runtime {
       tell: (effects) => this.#tell(effects),
     }
     this.#closer = new Closer(this.engine, () => this.worker.leftOpen())
-    this.#inserter = new Inserter(transact, doors)
+    this.#inserter = new Inserter(transact, doors, {
+      claimEarly: (rows) => this.worker.earlyStart.claim(rows),
+      tell: (effects) => this.#tell(effects),
+    })
     const waiters = new Waiters(doors.clock, (count) => this.#feed.want('waiters', count > 0))
     this.handleDoors = {
       reader: new RowReader(transact, doors),
       waiters,
+      isRunHere: (executionId) => this.worker.runsHere(executionId),
       serializer,
       cancel: (executionId) => this.#cancel(executionId),
     }
     this.#neighbours = new Neighbours(storage, (effects) => {
-      waiters.told(effects.finishedIds)
+      waiters.told(effects.finishedIds, effects.finishedRows)
       this.worker.told(effects)
     })
+    this.#telling = new Telling(storage, doors.clock, logger)
     const onHint = ({ executionIds }: DurableStorageChangeHint): void => {
       if (executionIds === undefined) {
         waiters.toldAll()
@@ -91,15 +99,18 @@ export class Runtime {
     this.worker = new Worker(this.engine, storage, this.#closer, this.#health, shutdownSignal)
   }
 
-  /** Writes a new execution, and tells who may run it. */
+  /** Writes a new execution, and tells who may run it. Callers of one moment share a transaction. */
   async insert(row: ExecutionRow): Promise<void> {
     await this.#inserter.insert(row)
-    const readyAtMs = row.startAt.getTime()
-    this.#tell({ ...NO_EFFECTS, readyAtMs, lastReadyAtMs: readyAtMs })
   }
 
-  /** Writes a new execution in a transaction of the user's. Who may run it hears of it from the storage. */
-  async insertIn(transaction: object, row: ExecutionRow): Promise<void> {
+  /** Writes new executions, all or none, and tells who may run them. */
+  async insertTogether(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    await this.#inserter.insertTogether(rows)
+  }
+
+  /** Writes new executions in a transaction of the user's. Who may run them hears of it from the storage. */
+  async insertIn(transaction: object, rows: ReadonlyArray<ExecutionRow>): Promise<void> {
     if (this.#storage.joinTransaction === undefined) {
       throw new DurableExecutionError(
         'Option transaction is not supported by this storage. Leave it out, or use one that shares your database.',
@@ -108,7 +119,7 @@ export class Runtime {
     }
     const tx = await this.#storage.joinTransaction(transaction)
     // Tried once: after an error only its owner can say what becomes of the transaction.
-    await tx.insertTaskExecutions([row])
+    await insertRows(tx, rows)
     this.#looksOftenUntil = this.engine.doors.clock.monotonicNow() + LIMITS.joinedMs
     this.worker.hinted()
   }
@@ -143,6 +154,7 @@ export class Runtime {
     this.#isStopping = true
     this.#cancelRuns()
     await this.worker.stop(graceMs)
+    this.#telling.flush()
     this.#feed.want('worker', false)
     await endsWithin(this.engine.doors.clock, this.#feed.settled(), LIMITS.unlistenMs)
   }
@@ -156,6 +168,10 @@ export class Runtime {
     }
     // Hints that others must send may die with them; those that the storage sees by itself do not.
     return this.#storage.notifyChange === undefined ? LIMITS.seenPollMs : LIMITS.toldPollMs
+  }
+
+  get isTimeKnown(): boolean {
+    return !this.#clock.isUnknown
   }
 
   /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
@@ -185,33 +201,21 @@ export class Runtime {
   }
 
   #tell(effects: Effects): void {
-    this.handleDoors.waiters.told(effects.finishedIds)
+    this.handleDoors.waiters.told(effects.finishedIds, effects.finishedRows)
     this.worker.told(effects)
     if (effects.open.length > 0) {
       this.#closer.add(effects.open)
     }
     this.#neighbours.tell(effects)
-    this.#notifyOthers(effects)
+    this.#telling.tell(effects, this.#isUrgent(effects))
   }
 
-  #notifyOthers({ readyAtMs, finishedIds }: Effects): void {
-    if (this.#storage.notifyChange === undefined) {
-      return
-    }
-    if (readyAtMs !== undefined || finishedIds.length > 0) {
-      const ready = readyAtMs !== undefined
-      // A list that leaves some out would say that those have not changed.
-      void this.#sendHint(
-        finishedIds.length > LIMITS.idsPerCall ? { ready } : { ready, executionIds: finishedIds },
-      )
-    }
-  }
-
-  async #sendHint(hint: DurableStorageChangeHint): Promise<void> {
-    try {
-      await this.#storage.notifyChange?.(hint)
-    } catch (error) {
-      this.engine.logger.debug('A hint to others was lost', error)
-    }
+  /** Whether somebody elsewhere may be waiting for what changed. */
+  #isUrgent({ readyAtMs, finishedIds, cancelledRunningIds }: Effects): boolean {
+    const isDueElsewhere = readyAtMs !== undefined && (this.#isStopping || !this.worker.hasRoom)
+    const { waiters } = this.handleDoors
+    return (
+      isDueElsewhere || cancelledRunningIds.length > 0 || !finishedIds.every((id) => waiters.isAwaited(id))
+    )
   }
 }

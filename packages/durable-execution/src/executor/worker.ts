@@ -11,12 +11,14 @@ import { createTransact, withUserTries } from '../store/transact.ts'
 import { Claiming } from './claiming.ts'
 import { type Closer } from './closer.ts'
 import { Committer } from './committer.ts'
+import { EarlyStart } from './early-start.ts'
 import { type Engine } from './engine.ts'
 import { type Health } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Loop } from './loop.ts'
 import { releasedEvent } from './run-attempt.ts'
 import { type Run, Runs } from './runs.ts'
+import { Starter } from './starter.ts'
 import { Sweeping } from './sweeping.ts'
 
 const CLOCK_CHECK_MS = 60_000
@@ -28,6 +30,7 @@ export class Worker {
   readonly #heartbeat: Heartbeat
   readonly #sweeping: Sweeping
   readonly #closer: Closer
+  readonly earlyStart: EarlyStart
   #clockCheck: Loop | undefined
   #keepAlive: Timer | undefined
   #isStarted = false
@@ -43,19 +46,31 @@ export class Worker {
     this.#closer = closer
     const committer = new Committer(engine, (run) => this.#runs.letGo(run))
     this.#runs = new Runs(engine, shutdownSignal, {
-      commit: (run, event) => committer.add(run, event),
+      commit: (run, event, isAlone) => committer.add(run, event, isAlone),
       onSlotFreed: () => this.#claiming.slotFreed(),
     })
     // A renewal that hangs must not outlast the lease it is for.
     const renewLimitMs = Math.min(LIMITS.storageCallMs, Math.max(1_000, engine.options.expireMs / 3))
     const transact = createTransact(storage, engine.doors.clock, health, renewLimitMs)
     this.#heartbeat = new Heartbeat(engine, this.#runs, transact)
-    this.#claiming = new Claiming(engine, this.#runs, () => this.#heartbeat.runStarted())
+    const starter = new Starter(engine, this.#runs, (deadlineAt) => this.#heartbeat.runsStarted(deadlineAt))
+    this.#claiming = new Claiming(engine, this.#runs, starter)
     this.#sweeping = new Sweeping(engine, closer)
+    this.earlyStart = new EarlyStart(engine, this.#runs, this.#claiming, starter)
   }
 
   get isStarted(): boolean {
     return this.#isStarted
+  }
+
+  /** Whether what becomes due now would be run here at once. */
+  get hasRoom(): boolean {
+    return this.#isStarted && this.#runs.size < this.#engine.options.maxConcurrentRuns
+  }
+
+  /** Whether the execution runs here, or has just ended here and is being settled. */
+  runsHere(executionId: string): boolean {
+    return this.#runs.holds(executionId)
   }
 
   runningIds(): ReadonlySet<string> {
@@ -138,6 +153,7 @@ export class Worker {
     const leftMs = Math.max(0, graceEndsAt + LIMITS.shutdownMs - clock.monotonicNow())
     await endsWithin(clock, this.#stopRest(claimingStopped), leftMs)
     this.#keepAlive?.cancel()
+    this.#runs.stopTiming()
   }
 
   async #stopRest(claimingStopped: Promise<void>): Promise<void> {
@@ -152,7 +168,7 @@ export class Worker {
     if (await endsWithin(clock, this.#runs.idle(), LIMITS.abandonMs)) {
       return
     }
-    const left = [...this.#runs.active()].filter((run) => !run.isDecided)
+    const left = this.#runs.active().filter((run) => !run.isDecided)
     for (const run of left) {
       run.isDecided = true
     }

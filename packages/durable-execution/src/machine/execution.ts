@@ -228,9 +228,7 @@ export function createDurableTaskExecutionStorageObject({
   timeoutMs: number
   runInput: string
 }): DurableTaskExecutionStorageObject {
-  return {
-    ...(rootTask === undefined ? {} : { rootTask }),
-    ...(parentTask === undefined ? {} : { parentTask }),
+  const row: DurableTaskExecutionStorageObject = {
     taskId,
     executionId,
     retryOptions,
@@ -246,6 +244,13 @@ export function createDurableTaskExecutionStorageObject({
     createdAt: now,
     updatedAt: now,
   }
+  if (rootTask !== undefined) {
+    row.rootTask = rootTask
+  }
+  if (parentTask !== undefined) {
+    row.parentTask = parentTask
+  }
+  return row
 }
 
 /** How many children the row has. */

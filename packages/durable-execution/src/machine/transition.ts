@@ -104,8 +104,10 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
   }
 }
 
+const NO_INSERTS: ReadonlyArray<ExecutionRow> = []
+
 function answer(outcome: ExecutionUpdate | Refusal): Transition {
-  return typeof outcome === 'string' ? { refused: outcome } : { update: outcome, inserts: [] }
+  return typeof outcome === 'string' ? { refused: outcome } : { update: outcome, inserts: NO_INSERTS }
 }
 
 function fannedOut(

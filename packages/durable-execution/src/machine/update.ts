@@ -2,43 +2,64 @@
 
 import { type ExecutionUpdate, type LeanRow } from './execution.ts'
 
-/** The row as the update leaves it; the given row is not changed. */
+// Both functions run twice for each outcome. A field that is cleared is set to `undefined`: deleting it would
+// make the object slow for the rest of its life. Walking the names costs a third of `Object.entries`.
+
+/** The row as the update leaves it; the given row is not changed. A field that is cleared is `undefined`. */
 export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate): R {
-  const next: Record<string, unknown> = { ...row }
-  for (const [key, value] of Object.entries(update)) {
-    if (value !== undefined && key !== 'unsetError' && key !== 'unsetExpiresAt') {
-      next[key] = value
-    }
+  const next = { ...row }
+  assign(next, update)
+  if (update.unsetError === true && next.error !== undefined) {
+    clear(next, 'error')
   }
-  // Only what is there is deleted: deleting makes an object slow for the rest of its life.
-  if (update.unsetError === true && 'error' in next) {
-    delete next['error']
+  if (update.unsetExpiresAt === true && next.expiresAt !== undefined) {
+    clear(next, 'expiresAt')
   }
-  if (update.unsetExpiresAt === true && 'expiresAt' in next) {
-    delete next['expiresAt']
-  }
-  return next as R
+  return next
 }
 
 /** One update that does what the two do one after the other. */
 export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): ExecutionUpdate {
   const merged = { ...first }
-  const given = Object.entries(second).filter(([, value]) => value !== undefined)
-  Object.assign(merged, Object.fromEntries(given))
+  assign(merged, second)
   // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
-  if (second.unsetError === true) {
-    delete merged.error
-  } else if (second.error !== undefined) {
-    delete merged.unsetError
-  } else if (first.unsetError === true) {
-    merged.unsetError = true
-  }
-  if (second.unsetExpiresAt === true) {
-    delete merged.expiresAt
-  } else if (second.expiresAt !== undefined) {
-    delete merged.unsetExpiresAt
-  } else if (first.unsetExpiresAt === true) {
-    merged.unsetExpiresAt = true
-  }
+  mergeFlag(merged, first, second, 'error', 'unsetError')
+  mergeFlag(merged, first, second, 'expiresAt', 'unsetExpiresAt')
   return merged
+}
+
+function mergeFlag(
+  merged: ExecutionUpdate,
+  first: ExecutionUpdate,
+  second: ExecutionUpdate,
+  name: 'error' | 'expiresAt',
+  flag: 'unsetError' | 'unsetExpiresAt',
+): void {
+  if (second[flag] === true) {
+    merged[flag] = true
+    if (merged[name] !== undefined) {
+      clear(merged, name)
+    }
+  } else if (second[name] !== undefined) {
+    if (merged[flag] !== undefined) {
+      clear(merged, flag)
+    }
+  } else if (first[flag] === true) {
+    merged[flag] = true
+  }
+}
+
+/** Sets what the update gives, the flags apart. */
+function assign(target: LeanRow | ExecutionUpdate, update: ExecutionUpdate): void {
+  const fields = target as Record<string, unknown>
+  let name: keyof ExecutionUpdate
+  for (name in update) {
+    if (name !== 'unsetError' && name !== 'unsetExpiresAt' && update[name] !== undefined) {
+      fields[name] = update[name]
+    }
+  }
+}
+
+function clear(target: object, name: string): void {
+  ;(target as Record<string, unknown>)[name] = undefined
 }

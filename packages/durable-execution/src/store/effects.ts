@@ -1,7 +1,7 @@
 /** What a committed transaction means for those who wait: for work, for an end, for a cancellation, for closing. */
 
 import { type Millis } from '../base/clock.ts'
-import { isFinishedStatus } from '../machine/execution.ts'
+import { isFinishedStatus, type LeanRow } from '../machine/execution.ts'
 import { type Decision } from '../machine/family.ts'
 
 /** A finished row whose consequences are still to be written. */
@@ -14,6 +14,8 @@ export type OpenExecution = {
 export type Effects = {
   /** They have reached a final status. */
   finishedIds: Array<string>
+  /** The rows of those, where they are known whole. */
+  finishedRows?: Pick<ReadonlyMap<string, LeanRow>, 'get'> | undefined
   /** When the earliest of the rows that became ready is due; undefined if none did. */
   readyAtMs: Millis | undefined
   /** When the latest of those is due. */
@@ -35,10 +37,10 @@ export const NO_EFFECTS: Effects = {
 /** What a decision, once committed, means. */
 export function effectsOf(decision: Decision): Effects {
   const effects: Effects = { ...NO_EFFECTS, finishedIds: [], open: [], cancelledRunningIds: [] }
-  for (const [executionId, update] of decision.updates) {
+  decision.updates.forEach((update, executionId) => {
     const row = decision.rows.get(executionId)
     if (row === undefined || update.status === undefined) {
-      continue
+      return
     }
     if (row.status === 'ready') {
       addReady(effects, row.startAt.getTime())
@@ -52,7 +54,7 @@ export function effectsOf(decision: Decision): Effects {
         effects.cancelledRunningIds.push(executionId)
       }
     }
-  }
+  })
   for (const row of decision.inserts) {
     addReady(effects, row.startAt.getTime())
   }
@@ -69,6 +71,7 @@ export function addReady(effects: Effects, readyAtMs: Millis): void {
 export function mergeEffects(first: Effects, second: Effects): Effects {
   const merged: Effects = {
     ...first,
+    finishedRows: undefined,
     finishedIds: [...first.finishedIds, ...second.finishedIds],
     open: [...first.open, ...second.open],
     cancelledRunningIds: [...first.cancelledRunningIds, ...second.cancelledRunningIds],

@@ -3,8 +3,27 @@
 import { type Doors } from '../base/doors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
+import { addReady, type Effects, NO_EFFECTS } from './effects.ts'
 import { insertRows } from './rows.ts'
 import { type Transact, withUserTries } from './transact.ts'
+
+/** Rows to insert, some of which this process has claimed. */
+export type EarlyRows = {
+  rows: ReadonlyArray<ExecutionRow>
+  claimed: ReadonlyMap<string, ExecutionRow>
+  /** Starts those of them that are committed. */
+  begin: (claimed: ReadonlyArray<ExecutionRow>) => void
+  /** They are not, or not known to be, committed. */
+  drop: () => void
+}
+
+/** What the inserter needs of the executor. */
+export type InserterDoors = {
+  /** May claim rows before they are inserted. */
+  claimEarly: (rows: ReadonlyArray<ExecutionRow>) => EarlyRows | undefined
+  /** Hears what became ready, once for each transaction, before the callers do. */
+  tell: (effects: Effects) => void
+}
 
 type Waiting = { row: ExecutionRow; resolve: () => void; reject: (error: unknown) => void }
 
@@ -12,12 +31,14 @@ type Waiting = { row: ExecutionRow; resolve: () => void; reject: (error: unknown
 export class Inserter {
   readonly #transact: Transact
   readonly #doors: Doors
+  readonly #executor: InserterDoors
   #gathered: Array<Waiting> = []
   #isFlushing = false
 
-  constructor(transact: Transact, doors: Doors) {
+  constructor(transact: Transact, doors: Doors, executor: InserterDoors) {
     this.#transact = transact
     this.#doors = doors
+    this.#executor = executor
   }
 
   /** Resolves when the row is committed. */
@@ -31,67 +52,108 @@ export class Inserter {
     })
   }
 
+  /** Inserts the rows in a transaction of their own: resolves when all are committed, and rejects if none is. */
+  async insertTogether(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    if (rows.length === 0) {
+      return
+    }
+    const early = this.#executor.claimEarly(rows)
+    try {
+      await this.#insertRows(early?.rows ?? rows)
+    } catch (error) {
+      early?.drop()
+      await this.#insertAgain(rows, early, error, 1)
+      return
+    }
+    this.#inserted(rows, early)
+  }
+
   async #flush(): Promise<void> {
     while (this.#gathered.length > 0) {
-      await this.#insertAll(this.#gathered.splice(0, LIMITS.rowsPerInsert))
+      await this.#insertBatch(this.#gathered.splice(0, LIMITS.rowsPerInsert))
     }
     this.#isFlushing = false
   }
 
-  async #insertAll(batch: ReadonlyArray<Waiting>): Promise<void> {
+  async #insertBatch(batch: ReadonlyArray<Waiting>): Promise<void> {
+    const rows = batch.map(({ row }) => row)
+    const early = this.#executor.claimEarly(rows)
     try {
-      await this.#transact(
-        async (tx) =>
-          await insertRows(
-            tx,
-            batch.map(({ row }) => row),
-          ),
-        { oneCall: true },
-      )
-      for (const { resolve } of batch) {
-        resolve()
-      }
+      await this.#insertRows(early?.rows ?? rows)
     } catch (error) {
+      early?.drop()
       // One by one: a row that the storage refuses must not fail the others, and each keeps its own answer.
-      // Those that gathered meanwhile do not wait for that.
-      for (const one of batch) {
-        void this.#insertOne(one, error, batch.length > 1)
+      // Those that gathered meanwhile do not wait for that. After a shared try it is not known whose fault it was.
+      const triesMade = batch.length > 1 ? 0 : 1
+      for (const { row, resolve, reject } of batch) {
+        void this.#insertAgain([row], early, error, triesMade).then(resolve, reject)
       }
+      return
     }
-  }
-
-  async #insertOne(
-    { row, resolve, reject }: Waiting,
-    firstError: unknown,
-    wasShared: boolean,
-  ): Promise<void> {
-    try {
-      await withUserTries(
-        async (tries) => {
-          // The first try of a row that was alone is made already. After a shared one it is not known whose fault it was.
-          if (tries === 1) {
-            throw firstError
-          }
-          await this.#insertIfMissing(row)
-        },
-        this.#doors.clock,
-        this.#doors.random,
-        wasShared ? 1 : 0,
-      )
+    this.#inserted(rows, early)
+    for (const { resolve } of batch) {
       resolve()
-    } catch (error) {
-      reject(error)
     }
   }
 
-  // The commit of any earlier try may have happened though it was not heard of.
-  async #insertIfMissing(row: ExecutionRow): Promise<void> {
-    await this.#transact(async (tx) => {
-      const where = { type: 'by_execution_ids' as const, executionIds: [row.executionId] }
-      const found = await tx.getTaskExecutionIds(where)
-      if (found.length === 0) {
-        await tx.insertTaskExecutions([row])
-      }
+  /** After a try that failed: the next ones, as for any call that a user waits for. */
+  async #insertAgain(
+    rows: ReadonlyArray<ExecutionRow>,
+    early: EarlyRows | undefined,
+    firstError: unknown,
+    triesMade: number,
+  ): Promise<void> {
+    const wereThere = await withUserTries(
+      async (tries) => {
+        if (tries === 1 && triesMade === 1) {
+          throw firstError
+        }
+        return await this.#insertIfMissing(rows)
+      },
+      this.#doors.clock,
+      this.#doors.random,
+      1 - triesMade,
+    )
+    // Rows that were there are there as the first try wrote them; what is inserted late is not claimed, since
+    // the lease began with the first try.
+    this.#inserted(rows, wereThere ? early : undefined)
+  }
+
+  async #insertRows(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    await this.#transact(async (tx) => await insertRows(tx, rows), {
+      oneCall: rows.length <= LIMITS.rowsPerInsert,
     })
+  }
+
+  /** Tells whether an earlier try was committed after all, though it was not heard of: then all of them are there. */
+  async #insertIfMissing(rows: ReadonlyArray<ExecutionRow>): Promise<boolean> {
+    const executionIds = rows.slice(0, 1).map((row) => row.executionId)
+    return await this.#transact(async (tx) => {
+      const found = await tx.getTaskExecutionIds({ type: 'by_execution_ids', executionIds })
+      if (found.length === 0) {
+        await insertRows(tx, rows)
+      }
+      return found.length > 0
+    })
+  }
+
+  /** Starts what was claimed, and tells of the rest. */
+  #inserted(rows: ReadonlyArray<ExecutionRow>, early: EarlyRows | undefined): void {
+    const claimed: Array<ExecutionRow> = []
+    const effects = { ...NO_EFFECTS }
+    for (const row of rows) {
+      const running = early?.claimed.get(row.executionId)
+      if (running === undefined) {
+        addReady(effects, row.startAt.getTime())
+      } else {
+        claimed.push(running)
+      }
+    }
+    if (claimed.length > 0) {
+      early?.begin(claimed)
+    }
+    if (effects.readyAtMs !== undefined) {
+      this.#executor.tell(effects)
+    }
   }
 }

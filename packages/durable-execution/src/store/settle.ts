@@ -3,7 +3,7 @@
 import { isFinishedStatus, type ExecutionRow, type LeanRow } from '../machine/execution.ts'
 import { type OutsideEvent, type Refusal } from '../machine/event.ts'
 import { decide, type Decision, type Rules } from '../machine/family.ts'
-import { type DurableStorageTx } from '../storage/contract.ts'
+import { type DurableStorageGuardedUpdate, type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { addReady, type Effects, effectsOf } from './effects.ts'
 import { insertRows, lockRows } from './rows.ts'
@@ -17,7 +17,14 @@ export type Settlement = {
 
 export type Settled = { results: Array<'accepted' | Refusal>; effects: Effects }
 
-type SettledOnce = { decision: Decision; results: Array<'accepted' | Refusal> }
+const RUNNING: NonNullable<DurableStorageGuardedUpdate['statuses']> = ['running']
+
+type SettledOnce = {
+  decision: Decision
+  results: Array<'accepted' | Refusal>
+  /** Whether the rows of the decision are whole: they were claimed by this process, and nothing was read again. */
+  isWhole: boolean
+}
 
 /** Settles runs. `isRepeat` says that an earlier try may have been committed after all. */
 export async function settleRuns(
@@ -26,8 +33,12 @@ export async function settleRuns(
   doors: StoreDoors,
   { isRepeat }: { isRepeat: boolean },
 ): Promise<Settled> {
-  const { decision, results } = await settleOnce(transact, settlements, doors, isRepeat)
-  return { results, effects: effectsOfSettled(decision, results, settlements) }
+  const { decision, results, isWhole } = await settleOnce(transact, settlements, doors, isRepeat)
+  const effects = effectsOfSettled(decision, results, settlements)
+  if (isWhole) {
+    effects.finishedRows = decision.rows
+  }
+  return { results, effects }
 }
 
 async function settleOnce(
@@ -65,7 +76,7 @@ async function decideLocked(
   const missingParentIds = new Set([...parents].filter((id) => !rows.has(id)))
   const events = settlements.map(({ event }) => event)
   const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
-  return { decision, results: decision.results }
+  return { decision, results: decision.results, isWhole: false }
 }
 
 /** Decides outcomes that concern nobody else over the rows as they were claimed; undefined if something must be read. */
@@ -100,26 +111,26 @@ async function writeGuarded(
   decision: Decision,
   settlements: ReadonlyArray<Settlement>,
 ): Promise<SettledOnce> {
-  const guarded = settlements.flatMap(({ event, claimed }) => {
+  const guarded: Array<DurableStorageGuardedUpdate> = []
+  for (const { event, claimed } of settlements) {
     const update = decision.updates.get(event.executionId)
-    return update === undefined || claimed.leaseId === undefined
-      ? []
-      : [
-          {
-            executionId: event.executionId,
-            statuses: ['running' as const],
-            leaseId: claimed.leaseId,
-            update,
-          },
-        ]
-  })
-  const matched = new Set(await updateBatch.call(tx, guarded))
+    if (update !== undefined && claimed.leaseId !== undefined) {
+      guarded.push({ executionId: event.executionId, statuses: RUNNING, leaseId: claimed.leaseId, update })
+    }
+  }
+  const changed = await updateBatch.call(tx, guarded)
+  if (changed.length === settlements.length) {
+    await insertRows(tx, decision.inserts)
+    return { decision, results: decision.results, isWhole: true }
+  }
+  const matched = new Set(changed)
   // Children appear only with the row that returned them.
   const inserts = decision.inserts.filter((row) => matched.has(row.parentTask?.executionId ?? ''))
   await insertRows(tx, inserts)
   return {
     decision: { ...decision, inserts },
     results: settlements.map(({ event }) => (matched.has(event.executionId) ? 'accepted' : 'stale')),
+    isWhole: true,
   }
 }
 
@@ -153,14 +164,14 @@ function effectsOfSettled(
   results: ReadonlyArray<'accepted' | Refusal>,
   settlements: ReadonlyArray<Settlement>,
 ): Effects {
+  if (results.every((result) => result === 'accepted')) {
+    return effectsOf(decision)
+  }
   const refusedIds = new Set<string>()
   for (const [index, { event }] of settlements.entries()) {
     if (results[index] !== 'accepted') {
       refusedIds.add(event.executionId)
     }
-  }
-  if (refusedIds.size === 0) {
-    return effectsOf(decision)
   }
   const updates = new Map([...decision.updates].filter(([id]) => !refusedIds.has(id)))
   const effects = effectsOf({ ...decision, updates })

@@ -121,7 +121,7 @@ export type DurableChildTaskExecutionOutput<TOutput = unknown> = {
 }
 
 /** What a run returned, before it is turned into text. */
-type RunOutcome =
+export type RunOutcome =
   | { kind: 'plain'; output: unknown }
   | { kind: 'parent'; output: unknown; childrenTasks: ReadonlyArray<DurableChildTask> }
 
@@ -134,7 +134,8 @@ export type TaskDefinition = {
   /** Rejects what is no input, and returns what is stored and run. Absent: anything goes. */
   validateInput: ((input: unknown) => MaybePromise<unknown>) | undefined
   isParent: boolean
-  run: (ctx: DurableTaskRunContext, input: unknown) => Promise<RunOutcome>
+  /** Calls the user's function; what that throws at once, this throws. */
+  run: (ctx: DurableTaskRunContext, input: unknown) => MaybePromise<RunOutcome>
   finalize: TaskDefinition | undefined
   /** A step of a sequence hands its child's output on as it is. */
   isSequenceStep: boolean

@@ -1,11 +1,12 @@
 /** The tasks that one executor knows. */
 
 import { DurableExecutionError } from '../base/errors.ts'
-import { type MaybePromise } from '../base/promise.ts'
+import { isPromiseLike, type MaybePromise } from '../base/promise.ts'
 import {
   type DurableChildTask,
   type DurableParentTaskOptions,
   type DurableTaskOptions,
+  type RunOutcome,
   type TaskDefinition,
 } from './define.ts'
 import { type DurableTaskCommonOptions, resolveTaskOptions } from './options.ts'
@@ -117,7 +118,10 @@ function defineTask(options: AnyTaskOptions, validateInput: Validator | undefine
   return {
     ...shared,
     isParent: false,
-    run: async (ctx, input) => ({ kind: 'plain', output: await options.run(ctx, input as never) }),
+    run: (ctx, input) => {
+      const output = options.run(ctx, input as never)
+      return isPromiseLike(output) ? plainOutcome(output) : { kind: 'plain', output }
+    },
     finalize: undefined,
   }
 }
@@ -143,6 +147,10 @@ function defineParentTask(
           ? defineParentTask(finalizeTask, undefined)
           : defineTask(finalizeTask, undefined),
   }
+}
+
+async function plainOutcome(output: PromiseLike<unknown>): Promise<RunOutcome> {
+  return { kind: 'plain', output: await output }
 }
 
 function mustBeFunction(taskId: string, name: string, fn: unknown): void {

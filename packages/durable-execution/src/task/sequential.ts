@@ -100,13 +100,12 @@ function defineStep(id: string, member: AnyTask, finalize: TaskDefinition | unde
     maxLosses: undefined,
     validateInput: undefined,
     isParent: true,
-    run: (_ctx, input) =>
-      Promise.resolve({
-        kind: 'parent',
-        // Any serializer can write null; to plain JSON undefined is no value.
-        output: null,
-        childrenTasks: [{ task: { id: member.id }, input }],
-      }),
+    run: (_ctx, input) => ({
+      kind: 'parent',
+      // Any serializer can write null; to plain JSON undefined is no value.
+      output: null,
+      childrenTasks: [{ task: { id: member.id }, input }],
+    }),
     finalize,
     isSequenceStep: true,
   }

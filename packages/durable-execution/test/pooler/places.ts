@@ -14,9 +14,9 @@ afterAll(async () => {
 export type PooledDatabase = { direct: string; pooled: string; pooler: Pooler }
 
 /** An empty database, reached directly and by a pooler of this file's own. */
-export async function pooledDatabase(): Promise<PooledDatabase> {
+export async function pooledDatabase(settings: Record<string, string> = {}): Promise<PooledDatabase> {
   const direct = await freshDatabase()
-  const pooler = await startPooler(direct)
+  const pooler = await startPooler(direct, settings)
   poolers.push(pooler)
   return { direct, pooled: pooler.through(direct), pooler }
 }

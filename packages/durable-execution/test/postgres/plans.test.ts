@@ -143,6 +143,24 @@ describe.each(['the newest Postgres', 'Postgres 14'])('on %s', (server) => {
   })
 })
 
+test('a claim that goes on where the last one ended begins to read the index there', async () => {
+  const schema = newSchema()
+  const pool = new Pool({
+    connectionString: servers['the newest Postgres'],
+    options: POSTGRES_SESSION_OPTIONS,
+    max: 1,
+  })
+  onTestFinished(() => pool.end())
+  const storage = createPostgresStorage({ pool, schema, hints: false })
+  await storage.withTransaction(async (tx) => await tx.getTaskExecutionIds(byIds))
+  await pool.query(fillText(`${schema}.executions`, 'ready'))
+  const claimSome = (tx: DurableStorageTx): unknown =>
+    tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] })
+  const [, second = []] = await plansOf(pool, schema, claimSome, 2)
+  expect(tablesRead(second).toSorted()).toEqual(['executions_pkey', 'executions_ready'])
+  expect(second.join('\n')).toMatch(/Index Cond: .*ROW\(start_at, seq\) > ROW/)
+})
+
 function fillText(table: string, status: string): string {
   const row = newRow('te')
   const isClosed = status === 'completed' ? 1 : 0
@@ -159,6 +177,7 @@ async function plansOf(
   pool: Pool,
   schema: string,
   call: (tx: DurableStorageTx) => unknown,
+  times = 1,
 ): Promise<Array<Array<string>>> {
   const sent: Array<{ text: string; values: Array<unknown> }> = []
   const spying = {
@@ -175,7 +194,9 @@ async function plansOf(
     },
   }
   const storage = createPostgresStorage({ pool: spying, schema, hints: false, migrate: false })
-  await storage.withTransaction(async (tx) => await call(tx), { oneCall: true })
+  for (let time = 0; time < times; time += 1) {
+    await storage.withTransaction(async (tx) => await call(tx), { oneCall: true })
+  }
   await storage.close()
   const plans: Array<Array<string>> = []
   for (const { text, values } of sent.filter((query) => query.text.includes('.executions'))) {

@@ -151,6 +151,43 @@ test('a transaction that is used after its end fails, and writes nothing', async
   expect(await find(storage)).toHaveLength(1)
 })
 
+test('rows that were given one object in common share it with nobody afterwards', async () => {
+  const storage = createInMemoryStorage()
+  const retryOptions = { maxAttempts: 1 }
+  const parentTask = { taskId: 'parent', executionId: 'te_0' }
+  await insert(storage, [
+    rowOf('te_1', { retryOptions, parentTask }),
+    rowOf('te_2', { retryOptions, parentTask }),
+  ])
+  retryOptions.maxAttempts = 2
+  parentTask.executionId = 'te_9'
+  const [first] = await find(storage)
+  Object.assign(first?.retryOptions ?? {}, { maxAttempts: 3 })
+  Object.assign(first?.parentTask ?? {}, { executionId: 'te_8' })
+  for (const row of await find(storage)) {
+    expect([row.retryOptions.maxAttempts, row.parentTask?.executionId]).toEqual([1, 'te_0'])
+  }
+})
+
+test('rows of one status keep their order and their number through claims, ends and undone changes', async () => {
+  const ids = Array.from({ length: 9 }, (_, index) => `te_${index}`)
+  const storage = await storageOf(...ids)
+  await storage.withTransaction(async (tx) => {
+    await tx.updateTaskExecutions(byIds('te_1', 'te_4'), { status: 'failed', updatedAt: at(1) })
+  })
+  const undone = storage.withTransaction(async (tx) => {
+    await tx.updateTaskExecutions(byIds('te_0', 'te_4', 'te_8'), { status: 'running', updatedAt: at(2) })
+    await tx.updateTaskExecutions(byIds('te_8', 'te_2'), { isClosed: true, output: 'x', updatedAt: at(2) })
+    await tx.insertTaskExecutions([rowOf('te_9')])
+    throw new Error('undo')
+  })
+  await expect(undone).rejects.toThrow('undo')
+  const ready = await find(storage, { type: 'by_statuses', statuses: ['ready'] })
+  expect(ready).toStrictEqual(['te_0', 'te_2', 'te_3', 'te_5', 'te_6', 'te_7', 'te_8'].map((id) => rowOf(id)))
+  const failed = await find(storage, { type: 'by_statuses', statuses: ['failed', 'running'] })
+  expect(failed.map((row) => row.executionId)).toEqual(['te_1', 'te_4'])
+})
+
 test('an id that exists already is refused with an error that is not retryable', async () => {
   const storage = await storageOf('te_1')
   const refusal = insert(storage, [rowOf('te_0'), rowOf('te_1')])

@@ -3,8 +3,8 @@
 import { createConsoleLogger, type Logger } from '../../base/logger.ts'
 import { type DurableStorage, type DurableStorageTx } from '../contract.ts'
 import { createTransactionMutex } from '../mutex.ts'
-import { releaseRow } from './kept-row.ts'
 import { createMemoryTransaction } from './memory-transaction.ts'
+import { releaseRow } from './released-row.ts'
 import { createRowStore, type RowStore } from './row-store.ts'
 import { readSavedRows, writeSavedRows } from './saved-rows.ts'
 
@@ -84,6 +84,8 @@ export function createInMemoryStorage(
         console.info(JSON.stringify(releaseRow(row), undefined, 2))
       }
     },
+    // Nobody but executors of this process can change it, and those tell each other.
+    onChange: () => Promise.resolve(doNothing),
     migrate: doNothing,
     close: doNothing,
     [Symbol.asyncDispose]: doNothing,

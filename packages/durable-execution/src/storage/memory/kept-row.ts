@@ -1,36 +1,45 @@
-/** A row as memory keeps it, and the copies that go in and out: the store and its callers share nothing. */
+/** A row as memory keeps it, and what an update does to it. */
 
 import { type Millis } from '../../base/clock.ts'
-import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from '../../machine/execution.ts'
-import { ROW_FIELDS } from './row-fields.ts'
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { copyOf, createSharedCopy, millisOf } from './copies.ts'
 
 /** A field as it is kept: moments are numbers, which are smaller and quicker to compare. */
 type Kept<T> = T extends Date ? Millis : T
 
 /**
  * A row of the store. Every field is there, if only as `undefined`: objects of one shape are several
- * times faster to copy. It is never changed, only replaced, so rows may share what is in them.
+ * times faster to copy. What is in its fields is never changed, only replaced, so rows may share it.
  */
 export type KeptRow = {
-  readonly [Name in keyof Required<ExecutionRow>]: Kept<ExecutionRow[Name]>
+  -readonly [Name in keyof Required<ExecutionRow>]: Kept<ExecutionRow[Name]>
+} & {
+  /** The order of insertion; unique. */
+  seq: number
+  /** Where the row stands among those of its status. */
+  place: number
 }
 
-/** What an update sets: names, and at the same places the values, where `undefined` clears the field. */
-export type KeptChange = { readonly names: ReadonlyArray<string>; readonly values: ReadonlyArray<unknown> }
+/** An update as it is kept, again with every field. What is `undefined` stays as it is. */
+export type KeptChange = {
+  readonly [Name in keyof Required<ExecutionUpdate>]: Kept<ExecutionUpdate[Name]>
+}
 
 /**
- * Copies a caller's row.
+ * Copies a caller's rows and numbers them in their order. What several of them have in common is copied once.
  *
- * @throws {DurableExecutionError} if it holds an invalid date, which could be neither sorted nor saved.
+ * @throws {DurableExecutionError} if one holds an invalid date, which could be neither sorted nor saved.
  */
-export function keepRow(row: ExecutionRow): KeptRow {
-  return {
-    rootTask: copyOf(row.rootTask),
-    parentTask: copyOf(row.parentTask),
+export function keepRows(rows: ReadonlyArray<ExecutionRow>, firstSeq: number): Array<KeptRow> {
+  const copyRootTask = createSharedCopy()
+  const copyParentTask = createSharedCopy()
+  const copyRetryOptions = createSharedCopy()
+  return rows.map((row, index) => ({
+    rootTask: copyRootTask(row.rootTask),
+    parentTask: copyParentTask(row.parentTask),
     taskId: row.taskId,
     executionId: row.executionId,
-    retryOptions: copyOf(row.retryOptions),
+    retryOptions: copyRetryOptions(row.retryOptions),
     sleepMsBeforeRun: row.sleepMsBeforeRun,
     timeoutMs: row.timeoutMs,
     runInput: row.runInput,
@@ -58,7 +67,9 @@ export function keepRow(row: ExecutionRow): KeptRow {
     depth: row.depth,
     childIndex: row.childIndex,
     childrenTasksCount: row.childrenTasksCount,
-  }
+    seq: firstSeq + index,
+    place: 0,
+  }))
 }
 
 /**
@@ -67,139 +78,54 @@ export function keepRow(row: ExecutionRow): KeptRow {
  * @throws {DurableExecutionError} if it holds an invalid date.
  */
 export function keepUpdate(update: ExecutionUpdate): KeptChange {
-  const names: Array<string> = []
-  const values: Array<unknown> = []
-  let name: keyof ExecutionUpdate
-  for (name in update) {
-    const value = update[name]
-    if (value === undefined || name === 'unsetError' || name === 'unsetExpiresAt') {
-      continue
-    }
-    names.push(name)
-    values.push(value instanceof Date ? millisOf(value) : copyOf(value))
-  }
-  if (update.unsetError === true) {
-    names.push('error')
-    values.push(undefined)
-  }
-  if (update.unsetExpiresAt === true) {
-    names.push('expiresAt')
-    values.push(undefined)
-  }
-  return { names, values }
-}
-
-/** The row as the change leaves it. */
-export function changeRow(row: KeptRow, { names, values }: KeptChange): KeptRow {
-  const next: Record<string, unknown> = { ...row }
-  for (let place = 0; place < names.length; place += 1) {
-    next[names[place] as string] = values[place]
-  }
-  return next as KeptRow
-}
-
-/** Copies a row for a caller: only the fields that it has. */
-export function releaseRow(row: KeptRow): ExecutionRow {
-  const copy = { ...requiredFields(row), runInput: row.runInput }
-  addLightFields(copy, row)
-  set(copy, 'runOutput', row.runOutput)
-  set(copy, 'output', row.output)
-  set(copy, 'childrenTasks', copyOf(row.childrenTasks))
-  return copy
-}
-
-/** Copies a row for a caller without its heavy fields, and without the cost of copying them. */
-export function releaseLeanRow(row: KeptRow): LeanRow {
-  const copy = requiredFields(row)
-  addLightFields(copy, row)
-  return copy
-}
-
-/** Copies a few fields of a row for a caller; `executionId` is always among them. */
-export function releaseFields(
-  row: KeptRow,
-  names: Iterable<keyof ExecutionRow>,
-): Pick<ExecutionRow, 'executionId'> & Partial<ExecutionRow> {
-  const copy: Record<string, unknown> = {}
-  for (const name of names) {
-    const value: unknown = row[name]
-    if (value !== undefined) {
-      copy[name] = ROW_FIELDS[name].kind === 'moment' ? new Date(value as Millis) : copyOf(value)
-    }
-  }
-  return { ...copy, executionId: row.executionId }
-}
-
-function requiredFields(row: KeptRow): LeanRow {
   return {
-    taskId: row.taskId,
-    executionId: row.executionId,
-    retryOptions: copyOf(row.retryOptions),
-    sleepMsBeforeRun: row.sleepMsBeforeRun,
-    timeoutMs: row.timeoutMs,
-    childrenTasksCompletedCount: row.childrenTasksCompletedCount,
-    status: row.status,
-    isClosed: row.isClosed,
-    needsPromiseCancellation: row.needsPromiseCancellation,
-    retryAttempts: row.retryAttempts,
-    startAt: new Date(row.startAt),
-    createdAt: new Date(row.createdAt),
-    updatedAt: new Date(row.updatedAt),
+    runOutput: update.runOutput,
+    output: update.output,
+    childrenTasksCompletedCount: update.childrenTasksCompletedCount,
+    childrenTasks: copyOf(update.childrenTasks),
+    childrenTasksErrors: copyOf(update.childrenTasksErrors),
+    finalizeTask: copyOf(update.finalizeTask),
+    finalizeTaskError: copyOf(update.finalizeTaskError),
+    error: copyOf(update.error),
+    unsetError: update.unsetError,
+    status: update.status,
+    isClosed: update.isClosed,
+    needsPromiseCancellation: update.needsPromiseCancellation,
+    retryAttempts: update.retryAttempts,
+    startAt: update.startAt && millisOf(update.startAt),
+    startedAt: update.startedAt && millisOf(update.startedAt),
+    finishedAt: update.finishedAt && millisOf(update.finishedAt),
+    expiresAt: update.expiresAt && millisOf(update.expiresAt),
+    unsetExpiresAt: update.unsetExpiresAt,
+    updatedAt: millisOf(update.updatedAt),
+    leaseId: update.leaseId,
+    executorId: update.executorId,
+    losses: update.losses,
+    childrenTasksCount: update.childrenTasksCount,
   }
 }
 
-function addLightFields(copy: LeanRow, row: KeptRow): void {
-  set(copy, 'rootTask', copyOf(row.rootTask))
-  set(copy, 'parentTask', copyOf(row.parentTask))
-  set(copy, 'childrenTasksErrors', copyOf(row.childrenTasksErrors))
-  set(copy, 'finalizeTask', copyOf(row.finalizeTask))
-  set(copy, 'finalizeTaskError', copyOf(row.finalizeTaskError))
-  set(copy, 'error', copyOf(row.error))
-  set(copy, 'startedAt', dateOf(row.startedAt))
-  set(copy, 'finishedAt', dateOf(row.finishedAt))
-  set(copy, 'expiresAt', dateOf(row.expiresAt))
-  set(copy, 'leaseId', row.leaseId)
-  set(copy, 'executorId', row.executorId)
-  set(copy, 'losses', row.losses)
-  set(copy, 'depth', row.depth)
-  set(copy, 'childIndex', row.childIndex)
-  set(copy, 'childrenTasksCount', row.childrenTasksCount)
-}
-
-/** Sets the field if there is a value: a field that a row does not have is absent, not `undefined`. */
-function set<Name extends keyof LeanRow>(copy: LeanRow, name: Name, value: LeanRow[Name]): void {
-  if (value !== undefined) {
-    copy[name] = value
-  }
-}
-
-function dateOf(millis: Millis | undefined): Date | undefined {
-  return millis === undefined ? undefined : new Date(millis)
-}
-
-function millisOf(date: Date): Millis {
-  const millis = date.getTime()
-  if (Number.isNaN(millis)) {
-    throw new DurableExecutionError('An invalid date cannot be stored', false)
-  }
-  return millis
-}
-
-/** A copy of an object or list, all the way down, without fields that are `undefined`; anything else as it is. */
-function copyOf<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) {
-    return value
-  }
-  if (Array.isArray(value)) {
-    return value.map(copyOf) as T
-  }
-  const copy = { ...value } as Record<string, unknown>
-  for (const [name, field] of Object.entries(copy)) {
-    if (field === undefined) {
-      delete copy[name]
-    } else if (typeof field === 'object') {
-      copy[name] = copyOf(field)
-    }
-  }
-  return copy as T
+/** Changes the row. */
+export function changeRow(row: KeptRow, change: KeptChange): void {
+  row.runOutput = change.runOutput ?? row.runOutput
+  row.output = change.output ?? row.output
+  row.childrenTasksCompletedCount = change.childrenTasksCompletedCount ?? row.childrenTasksCompletedCount
+  row.childrenTasks = change.childrenTasks ?? row.childrenTasks
+  row.childrenTasksErrors = change.childrenTasksErrors ?? row.childrenTasksErrors
+  row.finalizeTask = change.finalizeTask ?? row.finalizeTask
+  row.finalizeTaskError = change.finalizeTaskError ?? row.finalizeTaskError
+  row.error = change.unsetError === true ? undefined : (change.error ?? row.error)
+  row.status = change.status ?? row.status
+  row.isClosed = change.isClosed ?? row.isClosed
+  row.needsPromiseCancellation = change.needsPromiseCancellation ?? row.needsPromiseCancellation
+  row.retryAttempts = change.retryAttempts ?? row.retryAttempts
+  row.startAt = change.startAt ?? row.startAt
+  row.startedAt = change.startedAt ?? row.startedAt
+  row.finishedAt = change.finishedAt ?? row.finishedAt
+  row.expiresAt = change.unsetExpiresAt === true ? undefined : (change.expiresAt ?? row.expiresAt)
+  row.updatedAt = change.updatedAt
+  row.leaseId = change.leaseId ?? row.leaseId
+  row.executorId = change.executorId ?? row.executorId
+  row.losses = change.losses ?? row.losses
+  row.childrenTasksCount = change.childrenTasksCount ?? row.childrenTasksCount
 }

@@ -1,7 +1,8 @@
 /** One transaction on the rows in memory: every operation of the contract. */
 
+import { Moments } from '../../base/moments.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
 import {
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
@@ -9,8 +10,8 @@ import {
   type DurableStorageRenewed,
   type DurableStorageTx,
 } from '../contract.ts'
-import { keepRow, keepUpdate, releaseFields, releaseLeanRow, releaseRow } from './kept-row.ts'
-import { type StoredRow } from './row-index.ts'
+import { keepUpdate, type KeptChange, type KeptRow } from './kept-row.ts'
+import { releaseFields, releaseLeanRow, releaseRow } from './released-row.ts'
 import { type RowStore } from './row-store.ts'
 
 /** The operations that memory offers: all that work inside a transaction. */
@@ -21,53 +22,67 @@ export type MemoryTransaction = Required<DurableStorageTx>
  * its end fails instead of writing into somebody else's.
  */
 export function createMemoryTransaction(store: RowStore, isOver: () => boolean): MemoryTransaction {
-  const operations = operationsOn(store)
-  const guarded = Object.entries(operations).map(([name, operation]) => [
-    name,
-    (...given: Array<never>): unknown => {
-      if (isOver()) {
-        throw new DurableExecutionError(
-          `${name} was called on a transaction that has ended. Await every call inside withTransaction`,
-          false,
-        )
-      }
-      return (operation as (...given: Array<never>) => unknown)(...given)
-    },
-  ])
-  return Object.fromEntries(guarded) as MemoryTransaction
-}
-
-function operationsOn(store: RowStore): MemoryTransaction {
+  const checkUse = (operation: keyof MemoryTransaction): void => {
+    if (isOver()) {
+      throw new DurableExecutionError(
+        `${operation} was called on a transaction that has ended. Await every call inside withTransaction`,
+        false,
+      )
+    }
+  }
   return {
-    insertTaskExecutions: (executions) => store.insert(executions.map(keepRow)),
-    getTaskExecutionIds: (where, limit) => idsOf(store.find(where, atMost(limit))),
-    getTaskExecutions: (where, limit) =>
-      store.find(where, atMost(limit)).map((stored) => releaseRow(stored.row)),
+    insertTaskExecutions: (executions) => {
+      checkUse('insertTaskExecutions')
+      store.insert(executions)
+    },
+    getTaskExecutionIds: (where, limit) => {
+      checkUse('getTaskExecutionIds')
+      return idsOf(store.find(where, atMost(limit)))
+    },
+    getTaskExecutions: (where, limit) => {
+      checkUse('getTaskExecutions')
+      return releaseRows(store.find(where, atMost(limit)))
+    },
     updateTaskExecutions: (where, update) => {
+      checkUse('updateTaskExecutions')
       const found = store.find(where, Number.POSITIVE_INFINITY)
-      // One copy serves all rows: rows of the store never change, so they may share it.
+      // One copy serves all rows: what is in a row never changes, so they may share it.
       const change = keepUpdate(update)
-      for (const stored of found) {
-        store.update(stored, change)
+      for (const row of found) {
+        store.update(row, change)
       }
       return idsOf(found)
     },
-    claimTaskExecutions: (claim) => claimDue(store, claim),
-    updateTaskExecutionsBatch: (updates) => updateGuarded(store, updates),
-    lockTaskExecutions: (executionIds, options) =>
-      store
-        .getMany(executionIds)
-        .map(({ row }) => (options?.isLean === true ? releaseLeanRow(row) : releaseRow(row))),
-    getTaskExecutionFields: (executionIds, fields) =>
-      store.getMany(executionIds).map((stored) => releaseFields(stored.row, fields)),
-    renewTaskExecutions: (renew) => renewHeld(store, renew),
-    getTaskExecutionIdsBelow: (parentExecutionId, limit) =>
-      idsOf(store.findBelow(parentExecutionId, atMost(limit))),
+    claimTaskExecutions: (claim) => {
+      checkUse('claimTaskExecutions')
+      return claimDue(store, claim)
+    },
+    updateTaskExecutionsBatch: (updates) => {
+      checkUse('updateTaskExecutionsBatch')
+      return updateGuarded(store, updates)
+    },
+    lockTaskExecutions: (executionIds, options) => {
+      checkUse('lockTaskExecutions')
+      const found = store.getMany(executionIds)
+      return options?.isLean === true ? releaseLeanRows(found) : releaseRows(found)
+    },
+    getTaskExecutionFields: (executionIds, fields) => {
+      checkUse('getTaskExecutionFields')
+      return store.getMany(executionIds).map((row) => releaseFields(row, fields))
+    },
+    renewTaskExecutions: (renew) => {
+      checkUse('renewTaskExecutions')
+      return renewHeld(store, renew)
+    },
+    getTaskExecutionIdsBelow: (parentExecutionId, limit) => {
+      checkUse('getTaskExecutionIdsBelow')
+      return idsOf(store.findBelow(parentExecutionId, atMost(limit)))
+    },
   }
 }
 
-function idsOf(found: ReadonlyArray<StoredRow>): Array<string> {
-  return found.map((stored) => stored.row.executionId)
+function idsOf(found: ReadonlyArray<KeptRow>): Array<string> {
+  return found.map((row) => row.executionId)
 }
 
 /** A limit of the contract as a number to compare with: none given, negative and NaN mean no limit. */
@@ -83,34 +98,45 @@ function claimDue(store: RowStore, claim: DurableStorageClaim): Array<ExecutionR
     now,
     limit: atMost(claim.limit),
   })
-  const kept = keepUpdate({
+  const change: { -readonly [Name in keyof KeptChange]: KeptChange[Name] } = keepUpdate({
     status: 'running',
     leaseId: claim.leaseId,
     executorId: claim.executorId,
     expiresAt: claim.expiresAt,
     updatedAt: claim.now,
   })
-  const names = [...kept.names, 'startedAt']
-  return due.map((stored) => {
-    const { startedAt } = stored.row
-    const claimedAt = startedAt === undefined ? now : Math.max(now, startedAt + 1)
-    store.update(stored, { names, values: [...kept.values, claimedAt] })
-    return releaseRow(stored.row)
-  })
+  for (const row of due) {
+    const startedAt = row.startedAt === undefined ? now : Math.max(now, row.startedAt + 1)
+    change.startedAt = startedAt
+    store.update(row, change)
+  }
+  return releaseRows(due)
+}
+
+function releaseRows(rows: ReadonlyArray<KeptRow>): Array<ExecutionRow> {
+  const moments = new Moments()
+  return rows.map((row) => releaseRow(row, moments))
+}
+
+function releaseLeanRows(rows: ReadonlyArray<KeptRow>): Array<LeanRow> {
+  const moments = new Moments()
+  return rows.map((row) => releaseLeanRow(row, moments))
 }
 
 function updateGuarded(store: RowStore, updates: ReadonlyArray<DurableStorageGuardedUpdate>): Array<string> {
   // All are read before the first is written: a value that is refused leaves nothing half done.
-  const kept = updates.map((guarded) => ({ ...guarded, change: keepUpdate(guarded.update) }))
+  const changes = updates.map(({ update }) => keepUpdate(update))
   const changed: Array<string> = []
-  for (const { executionId, statuses, leaseId, change } of kept) {
-    const stored = store.get(executionId)
+  for (const [index, { executionId, statuses, leaseId }] of updates.entries()) {
+    const row = store.get(executionId)
+    const change = changes[index]
     if (
-      stored !== undefined &&
-      (statuses === undefined || statuses.includes(stored.row.status)) &&
-      (leaseId === undefined || stored.row.leaseId === leaseId)
+      row !== undefined &&
+      change !== undefined &&
+      (statuses === undefined || statuses.includes(row.status)) &&
+      (leaseId === undefined || row.leaseId === leaseId)
     ) {
-      store.update(stored, change)
+      store.update(row, change)
       changed.push(executionId)
     }
   }
@@ -121,9 +147,9 @@ function renewHeld(store: RowStore, renew: DurableStorageRenew): Array<DurableSt
   const change = keepUpdate({ expiresAt: renew.expiresAt, updatedAt: renew.now })
   const renewed: Array<DurableStorageRenewed> = []
   for (const { executionId, leaseId } of renew.leases) {
-    const stored = store.get(executionId)
-    if (stored?.row.status === 'running' && stored.row.leaseId === leaseId) {
-      store.update(stored, change)
+    const row = store.get(executionId)
+    if (row?.status === 'running' && row.leaseId === leaseId) {
+      store.update(row, change)
       renewed.push({ executionId })
     }
   }

@@ -1,30 +1,31 @@
 /** The rows in memory: found through indexes, changed one by one, and put back as they were on demand. */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { ALL_STATUSES } from '../../machine/execution.ts'
+import { ALL_STATUSES, type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
 import { alreadyExistsMessage, type DurableTaskExecutionStorageWhere } from '../contract.ts'
-import { changeRow, type KeptChange, type KeptRow } from './kept-row.ts'
-import { closedGroup, createRowIndexes, type RowIndex, type StoredRow } from './row-index.ts'
-import { type Cursor } from './sorted-list.ts'
+import { changeRow, type KeptChange, keepRows, type KeptRow } from './kept-row.ts'
+import { byExpiresAt, byInsertion, byStartAt, createRowIndex } from './row-index.ts'
+import { type Compare, type Cursor } from './sorted-list.ts'
+import { createStatusGroups } from './status-groups.ts'
 
-/** Rows with their indexes. What goes in is kept as it is, and what comes out is what is kept. */
+/** Rows with their indexes. What comes out is what is kept: only the store may change it. */
 export type RowStore = {
   /** How many rows there are. */
   size: () => number
   /** All rows in the order of insertion. */
   all: () => Array<KeptRow>
-  get: (executionId: string) => StoredRow | undefined
+  get: (executionId: string) => KeptRow | undefined
   /** Those of the ids that exist, each once, in the order of insertion. */
-  getMany: (executionIds: Iterable<string>) => Array<StoredRow>
+  getMany: (executionIds: Iterable<string>) => Array<KeptRow>
   /** What matches the clause, in the clause's order, at most `limit`. */
-  find: (where: DurableTaskExecutionStorageWhere, limit: number) => Array<StoredRow>
+  find: (where: DurableTaskExecutionStorageWhere, limit: number) => Array<KeptRow>
   /** The `ready` rows of the tasks that are due, earliest first, at most `limit`. */
-  findDue: (due: DueRows) => Array<StoredRow>
+  findDue: (due: DueRows) => Array<KeptRow>
   /** The rows below the parent that are active or not closed, in the order of insertion, at most `limit`. */
-  findBelow: (parentExecutionId: string, limit: number) => Array<StoredRow>
-  /** @throws {DurableExecutionError} if one of the ids is there already; then none is inserted. */
-  insert: (rows: ReadonlyArray<KeptRow>) => void
-  update: (stored: StoredRow, change: KeptChange) => void
+  findBelow: (parentExecutionId: string, limit: number) => Array<KeptRow>
+  /** @throws {DurableExecutionError} if an id is there already or a date is invalid; then none is inserted. */
+  insert: (rows: ReadonlyArray<ExecutionRow>) => void
+  update: (row: KeptRow, change: KeptChange) => void
   /** Forgets how to undo what was done so far. */
   keep: () => void
   /** Undoes all that was done since the last `keep`. */
@@ -39,130 +40,173 @@ type DueRows = {
   limit: number
 }
 
-type Change = { stored: StoredRow; before: KeptRow | undefined }
-
 /** Creates an empty store. */
 export function createRowStore(): RowStore {
-  const byId = new Map<string, StoredRow>()
-  const indexes = createRowIndexes()
-  const everyIndex: ReadonlyArray<RowIndex> = Object.values(indexes)
-  let changes: Array<Change> = []
+  const byId = new Map<string, KeptRow>()
+  // The engine asks for these again and again, a few of very many rows at a time. All else it asks of
+  // statuses that few rows have, or never: it is looked for among the rows of the status, and sorted then.
+  const readyByTask = createRowIndex((row) => (row.status === 'ready' ? row.taskId : undefined), byStartAt)
+  const byParent = createRowIndex((row) => row.parentTask?.executionId, byInsertion)
+  const groups = createStatusGroups()
+  // What the rows were before each change, the latest last; undefined before their insertion.
+  let changed: Array<KeptRow> = []
+  let befores: Array<KeptRow | undefined> = []
   let nextSeq = 0
 
-  const add = (stored: StoredRow): void => {
-    byId.set(stored.row.executionId, stored)
-    for (const index of everyIndex) {
-      index.add(stored)
-    }
-  }
-  const remove = (stored: StoredRow): void => {
-    byId.delete(stored.row.executionId)
-    for (const index of everyIndex) {
-      index.remove(stored)
-    }
-  }
-  const replace = (stored: StoredRow, row: KeptRow): void => {
+  const move = <T>(row: KeptRow, change: (row: KeptRow, given: T) => void, given: T): void => {
+    const wasOver = isOver(row)
     // An index finds a row by what is in it, so it is taken out before the row changes.
-    const moved = everyIndex.filter((index) => !index.isSamePlace(stored.row, row))
-    for (const index of moved) {
-      index.remove(stored)
-    }
-    stored.row = row
-    for (const index of moved) {
-      index.add(stored)
+    groups.remove(row)
+    readyByTask.remove(row)
+    change(row, given)
+    groups.add(row)
+    readyByTask.add(row)
+    if (wasOver && !isOver(row)) {
+      byParent.add(row)
+    } else if (!wasOver && isOver(row)) {
+      byParent.remove(row)
     }
   }
   const undoTo = (length: number): void => {
-    for (const { stored, before } of changes.splice(length).toReversed()) {
+    while (changed.length > length) {
+      const row = changed.pop()
+      const before = befores.pop()
+      if (row === undefined) {
+        return
+      }
       if (before === undefined) {
-        remove(stored)
+        byId.delete(row.executionId)
+        groups.remove(row)
+        readyByTask.remove(row)
+        byParent.remove(row)
       } else {
-        replace(stored, before)
+        move(row, Object.assign<KeptRow, KeptRow>, before)
       }
     }
   }
-  const getMany = (executionIds: Iterable<string>): Array<StoredRow> => {
-    const found: Array<StoredRow> = []
+  const add = (row: KeptRow): void => {
+    byId.set(row.executionId, row)
+    groups.add(row)
+    readyByTask.add(row)
+    if (!isOver(row)) {
+      byParent.add(row)
+    }
+  }
+  const getMany = (executionIds: Iterable<string>): Array<KeptRow> => {
+    const found: Array<KeptRow> = []
     for (const id of new Set(executionIds)) {
-      const stored = byId.get(id)
-      if (stored !== undefined) {
-        found.push(stored)
+      const row = byId.get(id)
+      if (row !== undefined) {
+        found.push(row)
       }
     }
-    return found.sort((left, right) => left.seq - right.seq)
+    return found.sort(byInsertion)
   }
 
   return {
     size: () => byId.size,
     // Ids enter the map in the order of insertion and never move in it.
-    all: () => Array.from(byId.values(), (stored) => stored.row),
+    all: () => [...byId.values()],
     get: (executionId) => byId.get(executionId),
     getMany,
     find: (where, limit) => {
       switch (where.type) {
         case 'by_execution_ids':
-          return take(cursorOver(getMany(where.executionIds)), limit, matcherOfIds(where))
-        case 'by_statuses':
-          return findByStatuses(indexes, where, limit)
+          return getMany(where.executionIds).filter(matcherOfIds(where)).slice(0, limit)
+        case 'by_statuses': {
+          const { statuses, isClosed, expiresAtLessThan } = where
+          const before = expiresAtLessThan?.getTime()
+          return before === undefined
+            ? first(groups.rowsOf(statuses, isClosed), limit, byInsertion)
+            : first(
+                groups.rowsOf(statuses, isClosed),
+                limit,
+                byExpiresAt,
+                (row) => row.expiresAt !== undefined && row.expiresAt < before,
+              )
+        }
         case 'by_start_at_less_than': {
           const before = where.startAtLessThan.getTime()
-          const cursor = indexes.byStartAt.begin(where.statuses)
-          return take(cursor, limit, undefined, (row) => row.startAt < before)
+          const startsBefore = (row: KeptRow): boolean => row.startAt < before
+          return where.statuses.every((status) => status === 'ready') && where.statuses.length > 0
+            ? take(readyByTask.begin(), limit, undefined, startsBefore)
+            : first(groups.rowsOf(where.statuses), limit, byStartAt, startsBefore)
         }
       }
     },
     findDue: ({ taskIds, excludedIds, now, limit }) =>
       take(
-        indexes.readyByTask.begin(taskIds),
+        readyByTask.begin(taskIds),
         limit,
         (row) => !excludedIds.has(row.executionId),
         (row) => row.startAt <= now,
       ),
-    findBelow: (parentExecutionId, limit) => take(indexes.byParent.begin([parentExecutionId]), limit),
+    findBelow: (parentExecutionId, limit) => take(byParent.begin([parentExecutionId]), limit),
     insert: (rows) => {
-      const start = changes.length
-      for (const row of rows) {
+      const start = changed.length
+      for (const row of keepRows(rows, nextSeq)) {
         if (byId.has(row.executionId)) {
           undoTo(start)
           throw new DurableExecutionError(alreadyExistsMessage(row.executionId), false)
         }
-        const stored = { seq: nextSeq, row }
-        nextSeq += 1
-        changes.push({ stored, before: undefined })
-        add(stored)
+        changed.push(row)
+        befores.push(undefined)
+        add(row)
+      }
+      nextSeq += rows.length
+    },
+    update: (row, change) => {
+      changed.push(row)
+      // The copy (70 ns) dies young; a row replaced by a new one would die old, which costs the collector far more.
+      befores.push({ ...row })
+      if (change.status === undefined && change.isClosed === undefined && change.startAt === undefined) {
+        changeRow(row, change)
+      } else {
+        move(row, changeRow, change)
       }
     },
-    update: (stored, change) => {
-      changes.push({ stored, before: stored.row })
-      replace(stored, changeRow(stored.row, change))
-    },
     keep: () => {
-      changes = []
+      changed = []
+      befores = []
     },
-    undo: () => undoTo(0),
+    undo: () => {
+      undoTo(0)
+    },
   }
+}
+
+/** Whether nothing of the row is left to do: it is finished, and its end is dealt with. */
+function isOver(row: KeptRow): boolean {
+  return row.isClosed && isFinishedStatus(row.status)
 }
 
 type Matcher = (row: KeptRow) => boolean
 
-/** The rows from the cursor on that match, at most `limit`, up to the first that is no longer `within`. */
-function take(
-  cursor: Cursor<StoredRow>,
+/** The rows that match in the given order, at most `limit`. */
+function first(
+  rows: Iterable<KeptRow>,
   limit: number,
+  compare: Compare<KeptRow>,
   matches?: Matcher,
-  within?: Matcher,
-): Array<StoredRow> {
-  const taken: Array<StoredRow> = []
-  for (
-    let stored = cursor.current();
-    stored !== undefined && taken.length < limit;
-    stored = cursor.current()
-  ) {
-    if (within !== undefined && !within(stored.row)) {
+): Array<KeptRow> {
+  const found: Array<KeptRow> = []
+  for (const row of rows) {
+    if (matches === undefined || matches(row)) {
+      found.push(row)
+    }
+  }
+  return found.sort(compare).slice(0, limit)
+}
+
+/** The rows from the cursor on that match, at most `limit`, up to the first that is no longer `within`. */
+function take(cursor: Cursor<KeptRow>, limit: number, matches?: Matcher, within?: Matcher): Array<KeptRow> {
+  const taken: Array<KeptRow> = []
+  for (let row = cursor.current(); row !== undefined && taken.length < limit; row = cursor.current()) {
+    if (within !== undefined && !within(row)) {
       break
     }
-    if (matches === undefined || matches(stored.row)) {
-      taken.push(stored)
+    if (matches === undefined || matches(row)) {
+      taken.push(row)
     }
     cursor.advance()
   }
@@ -175,34 +219,4 @@ function matcherOfIds(where: DurableTaskExecutionStorageWhere & { type: 'by_exec
   return (row) =>
     statuses.has(row.status) &&
     (needsPromiseCancellation === undefined || row.needsPromiseCancellation === needsPromiseCancellation)
-}
-
-function findByStatuses(
-  indexes: ReturnType<typeof createRowIndexes>,
-  { statuses, isClosed, expiresAtLessThan }: DurableTaskExecutionStorageWhere & { type: 'by_statuses' },
-  limit: number,
-): Array<StoredRow> {
-  if (expiresAtLessThan !== undefined) {
-    const before = expiresAtLessThan.getTime()
-    return take(
-      indexes.byExpiresAt.begin(statuses),
-      limit,
-      (row) => isClosed === undefined || row.isClosed === isClosed,
-      (row) => row.expiresAt !== undefined && row.expiresAt < before,
-    )
-  }
-  const groups = [true, false]
-    .filter((claim) => isClosed === undefined || claim === isClosed)
-    .flatMap((claim) => statuses.map((status) => closedGroup(status, claim)))
-  return take(indexes.byClosed.begin(groups), limit)
-}
-
-function cursorOver(rows: Array<StoredRow>): Cursor<StoredRow> {
-  let position = 0
-  return {
-    current: () => rows[position],
-    advance: () => {
-      position += 1
-    },
-  }
 }

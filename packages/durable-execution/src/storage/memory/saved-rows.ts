@@ -1,7 +1,8 @@
 /** Rows as one text and back: what `save` hands out and `load` reads. */
 
+import { type Millis } from '../../base/clock.ts'
 import { DurableExecutionError, messageOf } from '../../base/errors.ts'
-import { ALL_STATUSES } from '../../machine/execution.ts'
+import { ALL_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
 import { alreadyExistsMessage } from '../contract.ts'
 import { type KeptRow } from './kept-row.ts'
 import { type FieldKind, ROW_FIELD_NAMES, ROW_FIELDS } from './row-fields.ts'
@@ -13,7 +14,9 @@ type JsonObject = { [name: string]: unknown }
 
 /** The rows as text: JSON, moments as milliseconds, in the given order. */
 export function writeSavedRows(rows: ReadonlyArray<KeptRow>): string {
-  return JSON.stringify({ version: VERSION, executions: rows })
+  // Where a row stands is no part of it.
+  const executions = rows.map((row) => ({ ...row, seq: undefined, place: undefined }))
+  return JSON.stringify({ version: VERSION, executions })
 }
 
 /**
@@ -21,7 +24,7 @@ export function writeSavedRows(rows: ReadonlyArray<KeptRow>): string {
  *
  * @throws {DurableExecutionError} not retryable, if the text is not one that `writeSavedRows` wrote.
  */
-export function readSavedRows(text: string): Array<KeptRow> {
+export function readSavedRows(text: string): Array<ExecutionRow> {
   if (text === '') {
     return []
   }
@@ -48,7 +51,7 @@ function parse(text: string): unknown {
   }
 }
 
-function readRow(saved: unknown, index: number): KeptRow {
+function readRow(saved: unknown, index: number): ExecutionRow {
   if (!isJsonObject(saved)) {
     throw damaged(`execution ${index} is not an object`)
   }
@@ -66,10 +69,9 @@ function readRow(saved: unknown, index: number): KeptRow {
         `${name} of execution ${index} is ${value === undefined ? 'missing' : 'not as it should be'}`,
       )
     }
-    // Absent fields are there too, as `undefined`: kept rows have one shape.
-    row[name] = value
+    row[name] = kind === 'moment' && !isAbsent ? new Date(value as Millis) : value
   }
-  return row as KeptRow
+  return row as ExecutionRow
 }
 
 const isOfKind = (value: unknown, kind: FieldKind): boolean => {
@@ -95,7 +97,7 @@ function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function refuseRepeatedIds(rows: ReadonlyArray<KeptRow>): void {
+function refuseRepeatedIds(rows: ReadonlyArray<ExecutionRow>): void {
   const seen = new Set<string>()
   for (const { executionId } of rows) {
     if (seen.has(executionId)) {

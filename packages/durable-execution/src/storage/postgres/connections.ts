@@ -10,6 +10,8 @@ import { connectionOptions } from './settings.ts'
 /** Lends connections. */
 export type Connections = {
   lend: () => Promise<Loan>
+  /** Whether they were opened here, and nobody refused the settings that they begin with. */
+  areOwn: () => boolean
   /** Closes what was opened here. Every loan must be given back before. */
   close: () => Promise<void>
 }
@@ -97,6 +99,7 @@ function connectionsOf(pool: PostgresPool): Connections {
   pool.on('error', ignore)
   return {
     lend: () => lendFrom(pool),
+    areOwn: () => false,
     close: () => {
       pool.off('error', ignore)
       return Promise.resolve()
@@ -110,6 +113,7 @@ function openConnections(
   statementTimeoutMs: number,
 ): Connections {
   let opening: Promise<OwnPool> | undefined
+  let isRefused = false
   const open = async (settings: Record<string, unknown>): Promise<OwnPool> => {
     const { Pool } = await importDriver()
     const pool = new Pool({
@@ -137,6 +141,7 @@ function openConnections(
           throw error
         }
         // A pooler that takes no settings: each transaction makes its own.
+        isRefused = true
         if (opening === used) {
           opening = open({})
           void used.then((pool) => pool.end()).catch(() => {})
@@ -144,6 +149,7 @@ function openConnections(
         return await lendFrom(await opening)
       }
     },
+    areOwn: () => !isRefused,
     close: async () => {
       const pool = await opening?.catch(() => undefined)
       opening = undefined

@@ -50,6 +50,8 @@ export type PostgresNotification = { channel: string; payload?: string | undefin
  * @category Postgres
  */
 export type PostgresQuery = {
+  /** Given only on connections that the storage opened itself: the server keeps the statement by it. */
+  name?: string
   text: string
   values: Array<unknown>
   rowMode: 'array'
@@ -76,7 +78,9 @@ export async function ask(
   client: Pick<PostgresPoolClient, 'query'>,
   text: string,
   values: Array<Given> = [],
+  name?: string,
 ): Promise<Answer> {
-  const answer = await client.query({ text, values, rowMode: 'array', types: TYPES })
+  const query: PostgresQuery = { text, values, rowMode: 'array', types: TYPES }
+  const answer = await client.query(name === undefined ? query : { name, ...query })
   return (Array.isArray(answer) ? answer.at(-1) : answer) as Answer
 }

@@ -3,6 +3,10 @@
 const SERIALIZATION_FAILURE = '40001'
 const DEADLOCK = '40P01'
 const UNIQUE_VIOLATION = '23505'
+// `cached plan must not change result type` has no code of its own.
+const FEATURE_NOT_SUPPORTED = '0A000'
+const UNKNOWN_STATEMENT = '26000'
+const DUPLICATE_STATEMENT = '42P05'
 
 // Connection failures, shutdowns, sessions that idled for too long. How grave an error is the server says in
 // its own language, so that is not asked.
@@ -21,6 +25,20 @@ export function isOnlyAboutStatement(error: unknown): boolean {
 /** Whether the same again may succeed, since only another transaction was in the way. */
 export function isConflict(error: unknown): boolean {
   return isServerError(error) && (error.code === SERIALIZATION_FAILURE || error.code === DEADLOCK)
+}
+
+/**
+ * Whether a statement that was prepared before is not what it was: `outdated` where the tables have changed
+ * under it, `elsewhere` where the connection is another than it seems, as behind a pooler.
+ */
+export function preparedFailure(error: unknown): 'outdated' | 'elsewhere' | undefined {
+  if (!isServerError(error)) {
+    return undefined
+  }
+  if (error.code === FEATURE_NOT_SUPPORTED) {
+    return 'outdated'
+  }
+  return error.code === UNKNOWN_STATEMENT || error.code === DUPLICATE_STATEMENT ? 'elsewhere' : undefined
 }
 
 /** The id that exists already, if that is what the error says; an empty text where it does not name it. */

@@ -3,8 +3,8 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { alreadyExistsMessage } from '../contract.ts'
-import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
-import { fieldsPresent } from '../sql/rows.ts'
+import { cellsOf } from '../sql/cells.ts'
+import { SQL_COLUMNS } from '../sql/fields.ts'
 import { fromSqlText } from '../sql/text.ts'
 import { type Column, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
@@ -44,33 +44,24 @@ function insertStatement(
   table: string,
   rows: ReadonlyArray<ExecutionRow>,
 ): { text: string; values: Array<Given> } {
-  // Only columns that some row sets are named: most rows set half of them.
-  const fields = fieldsPresent(rows, SQL_FIELDS)
-  const columns = columnsOfRows(fields, rows)
+  const named: Array<{ name: string; column: Column }> = []
+  for (const column of SQL_COLUMNS) {
+    const cells = cellsOf(column, rows)
+    // What is null in all rows is not named: most rows set half of the columns.
+    if (cells.kind === 'each' || cells.cell !== null) {
+      named.push({ name: column.name, column: { type: typeOf(column.name), cells } })
+    }
+  }
   const values: Array<Given> = []
-  const { source, expressions } = tabulate(values, columns)
+  const { source, expressions } = tabulate(
+    values,
+    named.map(({ column }) => column),
+  )
   // An id that all rows have is no list, and would insert one row: it stands there as often as it was given.
   const from = source === '' ? `generate_series(1, ${rows.length})` : source
-  const names = fields.flatMap((field) => field.columns).join(', ')
+  const names = named.map(({ name }) => name).join(', ')
   const selected = `select ${expressions.join(', ')}${rows.length === 1 ? '' : ` from ${from}`}`
   return { text: `insert into ${table} (${names}) ${selected}`, values }
-}
-
-function columnsOfRows(fields: ReadonlyArray<SqlField>, rows: ReadonlyArray<ExecutionRow>): Array<Column> {
-  const columns: Array<{ type: string; cells: Array<SqlValue> }> = []
-  for (const field of fields) {
-    const own = field.columns.map((column) => ({ type: typeOf(column), cells: [] as Array<SqlValue> }))
-    const written: Array<SqlValue> = []
-    for (const row of rows) {
-      written.length = 0
-      field.write(written, row[field.name])
-      for (const [index, column] of own.entries()) {
-        column.cells.push(written[index] ?? null)
-      }
-    }
-    columns.push(...own)
-  }
-  return columns
 }
 
 function chunksOf(rows: ReadonlyArray<ExecutionRow>): Array<Array<ExecutionRow>> {

@@ -6,16 +6,26 @@ import {
   type DurableStorageTx,
   type DurableTaskExecutionStorageWhere,
 } from '../contract.ts'
-import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
-import { fieldsNamed, LEAN_FIELDS, readRow } from '../sql/rows.ts'
+import { type SqlField, type SqlValue } from '../sql/fields.ts'
+import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
 import { claimRows } from './claim.ts'
+import { ClaimCursor } from './claim-cursor.ts'
 import { insertRows } from './insert.ts'
 import { renewRows } from './renew.ts'
 import { type Given } from './driver.ts'
 import { type Call } from './session.ts'
-import { bindIds, columnsOf, idsOf, inLockOrder, limitText, postgresDialect } from './statements.ts'
+import {
+  bindIds,
+  columnsOf,
+  idsOf,
+  inLockOrder,
+  LEAN,
+  limitText,
+  postgresDialect,
+  WHOLE,
+} from './statements.ts'
 import { updateRows, updateRowsGuarded } from './update.ts'
 
 type Operation<Member> = Member extends (...given: infer Given) => infer Answer
@@ -29,17 +39,17 @@ export type PostgresOperations = {
 
 /** The operations on that table. */
 export function createOperations(table: string): PostgresOperations {
+  const cursor = new ClaimCursor()
   return {
     insertTaskExecutions: (executions) => insertRows(table, executions),
     getTaskExecutionIds: (where, limit) => select(table, where, 'execution_id', limit, idsOf),
-    getTaskExecutions: (where, limit) =>
-      select(table, where, columnsOf(SQL_FIELDS), limit, (rows) => readRows(SQL_FIELDS, rows)),
+    getTaskExecutions: (where, limit) => select(table, where, WHOLE, limit, readRows),
     updateTaskExecutions: (where, update) => updateRows(table, where, update),
-    claimTaskExecutions: (claim) => claimRows(table, claim),
+    claimTaskExecutions: (claim) => claimRows(table, claim, cursor),
     updateTaskExecutionsBatch: (updates) => updateRowsGuarded(table, updates),
     lockTaskExecutions: (executionIds, options) =>
-      lockRows(table, executionIds, options?.isLean === true ? LEAN_FIELDS : SQL_FIELDS),
-    getTaskExecutionFields: (executionIds, fields) => readFields(table, executionIds, fieldsNamed(fields)),
+      lockRows(table, executionIds, options?.isLean === true ? LEAN : WHOLE),
+    getTaskExecutionFields: (executionIds, fields) => selectFields(table, executionIds, fieldsNamed(fields)),
     renewTaskExecutions: (renew) => renewRows(table, renew),
     getTaskExecutionIdsBelow: (parentExecutionId, limit) => findBelow(table, parentExecutionId, limit),
   }
@@ -57,7 +67,7 @@ function select<Row>(
     return () => Promise.resolve([])
   }
   const { condition, order, values } = found
-  const text = `select ${columns} from ${table} where ${condition} order by ${order} ${limitText(limit)}`
+  const text = `select ${columns} from ${table} where ${condition} order by ${order} ${limitText(values, limit)}`
   return async ({ run }) => read(await run(text, values))
 }
 
@@ -65,7 +75,7 @@ function select<Row>(
 function lockRows(
   table: string,
   executionIds: ReadonlyArray<string>,
-  fields: ReadonlyArray<SqlField>,
+  columns: string,
 ): Call<Array<ExecutionRow>> {
   if (executionIds.length === 0) {
     return () => Promise.resolve([])
@@ -74,11 +84,11 @@ function lockRows(
   // One look for each id, in the order of the list: a join would leave the order of locking to the planner.
   const ids = bindIds(values, inLockOrder(executionIds))
   const text = `select e.* from unnest(${ids}) as given(id) cross join lateral (
-    select ${columnsOf(fields)} from ${table} where execution_id = given.id for update) e`
-  return async ({ run }) => readRows(fields, await run(text, values))
+    select ${columns} from ${table} where execution_id = given.id for update) e`
+  return async ({ run }) => readRows(await run(text, values))
 }
 
-function readFields(
+function selectFields(
   table: string,
   executionIds: ReadonlyArray<string>,
   fields: ReadonlyArray<SqlField>,
@@ -87,19 +97,14 @@ function readFields(
     return () => Promise.resolve([])
   }
   const values: Array<Given> = []
-  const text = `select ${columnsOf(fields)} from ${table} where execution_id = any(${bindIds(values, executionIds)})`
-  return async ({ run }) => readRows(fields, await run(text, values))
+  const columns = columnsOf(fields.flatMap((field) => field.columns))
+  const text = `select ${columns} from ${table} where execution_id = any(${bindIds(values, executionIds)})`
+  return async ({ run }) => (await run(text, values)).map((row) => readFields(fields, row))
 }
 
 function findBelow(table: string, parentExecutionId: string, limit: number): Call<Array<string>> {
+  const values: Array<Given> = [toSqlText(parentExecutionId)]
   const text = `select execution_id from ${table}
-    where parent_execution_id = $1 and ${PARTIAL_INDEX_CONDITIONS.below} order by seq ${limitText(limit)}`
-  return async ({ run }) => idsOf(await run(text, [toSqlText(parentExecutionId)]))
-}
-
-function readRows(
-  fields: ReadonlyArray<SqlField>,
-  rows: ReadonlyArray<ReadonlyArray<SqlValue>>,
-): Array<ExecutionRow> {
-  return rows.map((values) => readRow(fields, values) as ExecutionRow)
+    where parent_execution_id = $1 and ${PARTIAL_INDEX_CONDITIONS.below} order by seq ${limitText(values, limit)}`
+  return async ({ run }) => idsOf(await run(text, values))
 }

@@ -1,6 +1,7 @@
 /** Moving the lapse of leases, in one statement that waits for nobody. */
 
 import { type DurableStorageRenew, type DurableStorageRenewed } from '../contract.ts'
+import { toCells } from '../sql/cells.ts'
 import { toSqlTime } from '../sql/fields.ts'
 import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { statusGuard } from '../sql/where.ts'
@@ -21,8 +22,8 @@ export function renewRows(
   }
   const values: Array<Given> = []
   const { source, expressions } = tabulate(values, [
-    { type: 'text', cells: leases.map(({ executionId }) => toSqlText(executionId)) },
-    { type: 'text', cells: leases.map(({ leaseId }) => toSqlText(leaseId)) },
+    { type: 'text', cells: toCells(leases.map(({ executionId }) => toSqlText(executionId))) },
+    { type: 'text', cells: toCells(leases.map(({ leaseId }) => toSqlText(leaseId))) },
   ])
   const [id, lease] = expressions
   const from = source === '' ? `${table} e` : `${source}, ${table} e`

@@ -6,7 +6,8 @@ import { systemRandom } from '../../base/random.ts'
 import { type DurableStorageTx } from '../contract.ts'
 import { type Connections, type Loan } from './connections.ts'
 import { type Answer, ask, type Given } from './driver.ts'
-import { isConflict } from './failures.ts'
+import { isConflict, preparedFailure } from './failures.ts'
+import { type StatementNames } from './names.ts'
 import { type PostgresOperations } from './operations.ts'
 import { beginText, type SettingsScope } from './settings.ts'
 
@@ -16,6 +17,8 @@ export type Place = {
   readonly operations: PostgresOperations
   readonly scope: SettingsScope
   readonly statementTimeoutMs: number
+  /** Names for the statements of single calls; undefined where they must go without. */
+  readonly names: StatementNames | undefined
 }
 
 /** The statements of one transaction, or one statement alone. */
@@ -33,6 +36,9 @@ type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 // A single call that met another transaction is made again so often, after a pause that grows.
 const CALL_TRIES = 10
 const PAUSE_MS = 2
+
+// Prepared anew a statement fits, so what still fails then has another reason.
+const HEALS = 2
 
 // A connection that does not even answer a rollback is given up after this time.
 const ROLLBACK_MS = 5_000
@@ -75,7 +81,7 @@ export async function runOneCall<T>(place: Place, fn: Fn<T>): Promise<T> {
       throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
     }
     isMade = true
-    return session.run(() => repeatOnConflict(() => callAlone(place, call)))
+    return session.run(() => repeatOnConflict(() => callAlone(place, call), place.names))
   })
   try {
     return await fn(tx)
@@ -86,7 +92,9 @@ export async function runOneCall<T>(place: Place, fn: Fn<T>): Promise<T> {
 }
 
 async function callAlone(place: Place, call: Call): Promise<unknown> {
-  const transaction = createTransaction(place)
+  // Only here do statements have names: one that turns out to be outdated ends its transaction, and nothing but
+  // a call that stands alone can be made again.
+  const transaction = createTransaction(place, place.names)
   try {
     if (place.scope === 'transaction') {
       await transaction.together()
@@ -100,12 +108,14 @@ async function callAlone(place: Place, call: Call): Promise<unknown> {
   }
 }
 
-async function repeatOnConflict<T>(attempt: () => Promise<T>): Promise<T> {
+async function repeatOnConflict<T>(attempt: () => Promise<T>, names: StatementNames | undefined): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await attempt()
     } catch (error) {
-      if (!isConflict(error) || tries === CALL_TRIES) {
+      const isRepeatable =
+        isConflict(error) || (names !== undefined && tries <= HEALS && isHealed(names, error))
+      if (!isRepeatable || tries === CALL_TRIES) {
         throw error
       }
     }
@@ -113,10 +123,27 @@ async function repeatOnConflict<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Whether the error was about a statement that was prepared before; if so, the next one is prepared anew. */
+function isHealed(names: StatementNames, error: unknown): boolean {
+  switch (preparedFailure(error)) {
+    case 'outdated':
+      names.renew()
+      return true
+    case 'elsewhere':
+      names.giveUp()
+      return true
+    case undefined:
+      return false
+  }
+}
+
 type Transaction = Statements & { commit: () => Promise<void>; rollback: (error: unknown) => Promise<void> }
 
 /** A connection taken when it is needed, with or without a transaction on it. */
-function createTransaction({ connections, scope, statementTimeoutMs }: Place): Transaction {
+function createTransaction(
+  { connections, scope, statementTimeoutMs }: Place,
+  names?: StatementNames,
+): Transaction {
   let loan: Loan | undefined
   let hasBegun = false
   const end = (error?: unknown): void => {
@@ -127,7 +154,7 @@ function createTransaction({ connections, scope, statementTimeoutMs }: Place): T
   return {
     run: async (text, values) => {
       loan ??= await connections.lend()
-      return (await ask(loan.client, text, values)).rows
+      return (await ask(loan.client, text, values, names?.of(text))).rows
     },
     together: async () => {
       if (!hasBegun) {

@@ -1,6 +1,6 @@
 /** The parts of Postgres statements: which columns are read, how ids and limits are handed over. */
 
-import { type SqlField, type SqlValue } from '../sql/fields.ts'
+import { HEAVY_COLUMNS, SQL_COLUMNS, type SqlColumn, type SqlValue } from '../sql/fields.ts'
 import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqlDialect } from '../sql/where.ts'
 import { bind, bindTexts } from './columns.ts'
@@ -17,22 +17,30 @@ export function bindIds(values: Array<Given>, executionIds: ReadonlyArray<string
   return bindTexts(values, executionIds.map(toSqlText))
 }
 
-/** What a select, or `returning`, names to read the fields. */
-export function columnsOf(fields: ReadonlyArray<SqlField>, table = ''): string {
+/** What a select, or `returning`, names to read the columns. */
+export function columnsOf(columns: ReadonlyArray<SqlColumn>, table = ''): string {
   const prefix = table === '' ? '' : `${table}.`
-  return fields.flatMap(({ columns }) => columns.map((column) => prefix + column)).join(', ')
+  return columns.map(({ name }) => prefix + name).join(', ')
 }
 
+/** All columns. */
+export const WHOLE: string = columnsOf(SQL_COLUMNS)
+
+/** All columns, the heavy ones as null. */
+export const LEAN: string = SQL_COLUMNS.map((column) =>
+  HEAVY_COLUMNS.has(column) ? `null as ${column.name}` : column.name,
+).join(', ')
+
 /** The part of a statement that limits its rows; an empty text for no limit. */
-export function limitText(limit: number | undefined): string {
+export function limitText(values: Array<Given>, limit: number | undefined): string {
   return limit === undefined || !(limit >= 0) || limit > Number.MAX_SAFE_INTEGER
     ? ''
-    : `limit ${Math.floor(limit)}`
+    : `limit ${bind(values, Math.floor(limit))}::bigint`
 }
 
 /** The ids that stand in the first column of the rows. */
 export function idsOf(rows: ReadonlyArray<ReadonlyArray<SqlValue>>): Array<string> {
-  return rows.map(([id]) => fromSqlText(id as string))
+  return rows.map((row) => fromSqlText(row[0] as string))
 }
 
 /**

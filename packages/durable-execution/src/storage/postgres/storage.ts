@@ -8,6 +8,7 @@ import { type Answer, ask, type Given } from './driver.ts'
 import { toPayload } from './hints.ts'
 import { joinTransaction } from './join.ts'
 import { createListening } from './listening.ts'
+import { createStatementNames } from './names.ts'
 import { createNotify } from './notifying.ts'
 import { createOperations } from './operations.ts'
 import { type CheckedOptions, checkOptions, type PostgresStorageOptions } from './options.ts'
@@ -61,6 +62,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   const checked = checkOptions(options)
   const connections = createConnections(checked)
   const operations = createOperations(executionsTable(checked.schema))
+  const names = createStatementNames(systemIds.newId())
   const underWay = new Set<Promise<unknown>>()
   let preparing: Promise<SettingsScope> | undefined
   let closing: Promise<void> | undefined
@@ -126,6 +128,8 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
           operations,
           scope,
           statementTimeoutMs: checked.statementTimeoutMs,
+          // A pool of the user's may lead anywhere, and without the settings a pooler stands between.
+          names: connections.areOwn() && scope === 'connection' ? names : undefined,
         }
         return await (hint?.oneCall === true ? runOneCall(place, fn) : runTransaction(place, fn))
       }),

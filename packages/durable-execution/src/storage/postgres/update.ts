@@ -2,10 +2,10 @@
 
 import { type ExecutionUpdate } from '../../machine/execution.ts'
 import { type DurableStorageGuardedUpdate, type DurableTaskExecutionStorageWhere } from '../contract.ts'
-import { SQL_FIELDS, type SqlValue } from '../sql/fields.ts'
-import { assignmentsOf } from '../sql/rows.ts'
+import { cellsOf, toCells } from '../sql/cells.ts'
 import { toSqlText } from '../sql/text.ts'
-import { statusGuard, whereToSql } from '../sql/where.ts'
+import { type AlikeUpdates, columnsSet, groupAlike, valueSet } from '../sql/updates.ts'
+import { whereToSql } from '../sql/where.ts'
 import { bind, type Column, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
 import { typeOf } from './schema.ts'
@@ -31,10 +31,9 @@ export function updateRows(
     return () => Promise.resolve([])
   }
   const values: Array<Given> = found.values
-  const assigned = assignmentsOf(update, SQL_FIELDS)
-  const settings = assigned.columns.map((column, index) => {
-    const value = assigned.values[index] ?? null
-    return `${column} = ${value === null ? 'null' : `${bind(values, value)}::${typeOf(column)}`}`
+  const settings = columnsSet(update).map((column) => {
+    const value = valueSet(update, column)
+    return `${column.name} = ${value === null ? 'null' : `${bind(values, value)}::${typeOf(column.name)}`}`
   })
   const text = `update ${table} set ${settings.join(', ')} ${source} where ${found.condition} returning execution_id`
   return async ({ run }) => idsOf(await run(text, values))
@@ -45,7 +44,7 @@ export function updateRowsGuarded(
   table: string,
   updates: ReadonlyArray<DurableStorageGuardedUpdate>,
 ): Call<Array<string>> {
-  const groups = groupAlike(updates).map((group) => groupStatement(table, group))
+  const groups = groupAlike(updates).map((alike) => alikeStatement(table, alike))
   return async ({ run, together }) => {
     if (groups.length > 1) {
       await together()
@@ -58,53 +57,28 @@ export function updateRowsGuarded(
   }
 }
 
-/** Updates of the same columns under the same kind of guard. */
-type Group = {
-  readonly columns: ReadonlyArray<string>
-  readonly guard: string
-  readonly hasLease: boolean
-  readonly members: Array<{ executionId: string; leaseId: string; values: ReadonlyArray<SqlValue> }>
-}
-
-function groupAlike(updates: ReadonlyArray<DurableStorageGuardedUpdate>): Array<Group> {
-  const groups = new Map<string, Group>()
-  for (const { executionId, statuses, leaseId, update } of updates) {
-    if (statuses?.length === 0) {
-      continue
-    }
-    const { columns, values } = assignmentsOf(update, SQL_FIELDS)
-    const guard = statuses === undefined ? '' : `and ${statusGuard(statuses)}`
-    const hasLease = leaseId !== undefined
-    const key = `${columns.join()} ${hasLease} ${guard}`
-    const group: Group = groups.get(key) ?? { columns, guard, hasLease, members: [] }
-    groups.set(key, group)
-    group.members.push({ executionId, leaseId: leaseId ?? '', values })
-  }
-  return [...groups.values()]
-}
-
-function groupStatement(
+function alikeStatement(
   table: string,
-  { columns, guard, hasLease, members }: Group,
+  { columns, guard, hasLease, members }: AlikeUpdates,
 ): { text: string; values: Array<Given> } {
   // Rows are locked in the order of the list.
   members.sort((a, b) => (a.executionId < b.executionId ? 1 : -1))
+  const updates = members.map(({ update }) => update)
+  const leases = hasLease ? [toCells(members.map(({ leaseId = '' }) => toSqlText(leaseId)))] : []
   const values: Array<Given> = []
   const { source, expressions } = tabulate(values, [
-    { type: 'text', cells: members.map(({ executionId }) => toSqlText(executionId)) },
+    { type: 'text', cells: toCells(members.map(({ executionId }) => toSqlText(executionId))) },
     // Named only where it is asked for: a value that no part of a statement uses has no type.
-    ...(hasLease ? [{ type: 'text', cells: members.map(({ leaseId }) => toSqlText(leaseId)) }] : []),
-    ...columns.map((column, index): Column => ({
-      type: typeOf(column),
-      cells: members.map((member) => member.values[index] ?? null),
-    })),
+    ...leases.map((cells): Column => ({ type: 'text', cells })),
+    ...columns.map((column): Column => ({ type: typeOf(column.name), cells: cellsOf(column, updates) })),
   ])
   const [id, lease] = expressions
   const cells = expressions.slice(hasLease ? 2 : 1)
-  const settings = columns.map((column, index) => `${column} = ${cells[index]}`).join(', ')
+  const settings = columns.map(({ name }, index) => `${name} = ${cells[index]}`).join(', ')
   const from = source === '' ? '' : `from ${source}`
+  const isGuarded = guard === '' ? '' : `and ${guard}`
   const isHeld = hasLease ? `and coalesce(e.lease_id, '') = ${lease}` : ''
   const text = `update ${table} e set ${settings} ${from}
-    where e.execution_id = ${id} ${guard} ${isHeld} returning e.execution_id`
+    where e.execution_id = ${id} ${isGuarded} ${isHeld} returning e.execution_id`
   return { text, values }
 }

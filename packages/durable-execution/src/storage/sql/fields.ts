@@ -7,17 +7,41 @@ import { fromSqlText, toSqlText } from './text.ts'
 /** What a database keeps in a column: times are whole milliseconds, flags 0 or 1, lists and objects JSON. */
 export type SqlValue = string | number | null
 
+/** One column of the table. */
+export type SqlColumn = {
+  readonly name: string
+  /** The field that is kept in it, alone or beside others. */
+  readonly field: keyof ExecutionRow
+  /** The value as it is kept; never asked about `undefined`, which is kept as null. */
+  readonly toKept: (value: unknown) => SqlValue
+}
+
 /** One field of a row. */
 export type SqlField = {
   readonly name: keyof ExecutionRow
-  readonly columns: ReadonlyArray<string>
-  /** Appends a value for each column; `undefined` is kept as null. */
-  readonly write: (values: Array<SqlValue>, value: unknown) => void
+  readonly columns: ReadonlyArray<SqlColumn>
   /** The value whose first column stands at `at`; `undefined` when the field is absent. */
   readonly read: (values: ReadonlyArray<SqlValue>, at: number) => unknown
 }
 
-/** Every field, in the order of the row's type. */
+/** What grows with a task's own payloads. */
+const HEAVY_FIELDS: ReadonlyArray<SqlField> = [
+  text('runInput', 'run_input'),
+  text('runOutput', 'run_output'),
+  text('output', 'output'),
+  json('childrenTasks', 'children_tasks'),
+]
+
+/** What every claim sets, to values that it knows. */
+const CLAIM_FIELDS: ReadonlyArray<SqlField> = [
+  text('status', 'status'),
+  time('expiresAt', 'expires_at'),
+  time('updatedAt', 'updated_at'),
+  text('leaseId', 'lease_id'),
+  text('executorId', 'executor_id'),
+]
+
+/** Every field: what a claim sets at the end, what is heavy before that. */
 export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   ancestor('rootTask', ['root_task_id', 'root_execution_id']),
   ancestor('parentTask', ['parent_task_id', 'parent_execution_id', 'is_finalize_task']),
@@ -26,32 +50,34 @@ export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   retryOptions('retryOptions', 'retry_options'),
   number('sleepMsBeforeRun', 'sleep_ms_before_run'),
   number('timeoutMs', 'timeout_ms'),
-  text('runInput', 'run_input'),
-  text('runOutput', 'run_output'),
-  text('output', 'output'),
   number('childrenTasksCompletedCount', 'children_tasks_completed_count'),
-  json('childrenTasks', 'children_tasks'),
   json('childrenTasksErrors', 'children_tasks_errors'),
   json('finalizeTask', 'finalize_task'),
   json('finalizeTaskError', 'finalize_task_error'),
   json('error', 'error'),
-  text('status', 'status'),
   flag('isClosed', 'is_closed'),
   flag('needsPromiseCancellation', 'needs_promise_cancellation'),
   number('retryAttempts', 'retry_attempts'),
   time('startAt', 'start_at'),
   time('startedAt', 'started_at'),
   time('finishedAt', 'finished_at'),
-  time('expiresAt', 'expires_at'),
   time('createdAt', 'created_at'),
-  time('updatedAt', 'updated_at'),
-  text('leaseId', 'lease_id'),
-  text('executorId', 'executor_id'),
   number('losses', 'losses'),
   number('depth', 'depth'),
   number('childIndex', 'child_index'),
   number('childrenTasksCount', 'children_tasks_count'),
+  ...HEAVY_FIELDS,
+  ...CLAIM_FIELDS,
 ]
+
+/** Every column, in the order of the fields. */
+export const SQL_COLUMNS: ReadonlyArray<SqlColumn> = SQL_FIELDS.flatMap(({ columns }) => columns)
+
+/** The columns that are left out where a row is read without its heavy fields. */
+export const HEAVY_COLUMNS: ReadonlySet<SqlColumn> = new Set(HEAVY_FIELDS.flatMap(({ columns }) => columns))
+
+/** The columns that a claim need not read, since it sets them. */
+export const CLAIM_COLUMNS: ReadonlyArray<SqlColumn> = CLAIM_FIELDS.flatMap(({ columns }) => columns)
 
 /** A moment as it is kept. A date that is none would come back as an absent one, so it is refused. */
 export function toSqlTime(moment: Date): number {
@@ -68,34 +94,38 @@ function checkedNumber(value: number, what: string): number {
 type Ancestor = { taskId: string; executionId: string; isFinalizeTask?: boolean }
 
 function ancestor(name: 'rootTask' | 'parentTask', columns: ReadonlyArray<string>): SqlField {
-  const hasFlag = columns.length === 3
+  const parts: Array<(task: Ancestor) => SqlValue> = [
+    (task) => toSqlText(task.taskId),
+    (task) => toSqlText(task.executionId),
+    (task) => (task.isFinalizeTask === undefined ? null : Number(task.isFinalizeTask)),
+  ]
   return {
     name,
-    columns,
-    write: (values, value) => {
-      const task = value as Ancestor | undefined
-      values.push(task === undefined ? null : toSqlText(task.taskId))
-      values.push(task === undefined ? null : toSqlText(task.executionId))
-      if (hasFlag) {
-        values.push(task?.isFinalizeTask === undefined ? null : Number(task.isFinalizeTask))
-      }
-    },
-    read: (values, at) => {
-      const taskId = values[at]
-      if (typeof taskId !== 'string') {
-        return undefined
-      }
-      const task: Ancestor = {
-        taskId: fromSqlText(taskId),
-        executionId: fromSqlText(values[at + 1] as string),
-      }
-      const isFinalizeTask = hasFlag ? (values[at + 2] ?? null) : null
-      if (isFinalizeTask !== null) {
-        task.isFinalizeTask = isFinalizeTask === 1
-      }
-      return task
-    },
+    columns: columns.map((column, index) => ({
+      name: column,
+      field: name,
+      toKept: (value) => parts[index]?.(value as Ancestor) ?? null,
+    })),
+    read: (values, at) => readAncestor(values, at, columns.length === 3),
   }
+}
+
+/** The ancestor whose first column stands at `at`. */
+export function readAncestor(
+  values: ReadonlyArray<SqlValue>,
+  at: number,
+  hasFlag: boolean,
+): Ancestor | undefined {
+  const taskId = values[at]
+  if (typeof taskId !== 'string') {
+    return undefined
+  }
+  const task: Ancestor = { taskId: fromSqlText(taskId), executionId: fromSqlText(values[at + 1] as string) }
+  const isFinalizeTask = hasFlag ? (values[at + 2] ?? null) : null
+  if (isFinalizeTask !== null) {
+    task.isFinalizeTask = isFinalizeTask === 1
+  }
+  return task
 }
 
 function text(name: keyof ExecutionRow, column: string): SqlField {
@@ -166,10 +196,7 @@ function single(
 ): SqlField {
   return {
     name,
-    columns: [column],
-    write: (values, value) => {
-      values.push(value === undefined ? null : toKept(value))
-    },
+    columns: [{ name: column, field: name, toKept }],
     read: (values, at) => {
       const kept = values[at] ?? null
       return kept === null ? undefined : fromKept(kept)

@@ -3,15 +3,16 @@
 // Not every driver gives back a NUL, and lone surrogates have no UTF-8. Such a text is kept as this
 // character and its JSON, in which both are escaped; so is a text that begins with the character.
 const ESCAPE = '\u001B'
+const ESCAPE_CODE = ESCAPE.charCodeAt(0)
 
 /** The text as it is kept. Equal texts are kept equal, so that they can be looked for. */
 export function toSqlText(text: string): string {
-  return text.isWellFormed() && !text.includes('\0') && !text.startsWith(ESCAPE)
+  return text.charCodeAt(0) !== ESCAPE_CODE && !text.includes('\0') && text.isWellFormed()
     ? text
     : ESCAPE + JSON.stringify(text)
 }
 
 /** The text that was kept. */
 export function fromSqlText(kept: string): string {
-  return kept.startsWith(ESCAPE) ? (JSON.parse(kept.slice(ESCAPE.length)) as string) : kept
+  return kept.charCodeAt(0) === ESCAPE_CODE ? (JSON.parse(kept.slice(ESCAPE.length)) as string) : kept
 }

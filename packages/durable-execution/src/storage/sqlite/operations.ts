@@ -1,19 +1,14 @@
 /** What a transaction can do, on one connection. Everything is done at once; nothing waits. */
 
-import { type ExecutionRow } from '../../machine/execution.ts'
-import {
-  type DurableStorageTaskExecutionFields,
-  type DurableStorageTx,
-  type DurableTaskExecutionStorageWhere,
-} from '../contract.ts'
-import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
-import { fieldsNamed, LEAN_FIELDS, readRow } from '../sql/rows.ts'
+import { type DurableStorageTx, type DurableTaskExecutionStorageWhere } from '../contract.ts'
+import { type SqlValue } from '../sql/fields.ts'
+import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
 import { insertRows } from './insert.ts'
 import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
-import { columnsOf, idsOf, sqliteDialect, tableBy, toSqlLimit } from './statements.ts'
+import { columnsOf, idsOf, LEAN, sqliteDialect, tableBy, toSqlLimit, WHOLE } from './statements.ts'
 import { claimRows, renewRows, updateRows, updateRowsGuarded } from './update.ts'
 
 /** What a transaction of this storage has: the whole contract. */
@@ -36,20 +31,18 @@ export function createOperations(driver: SqliteDriver): SqliteOperations {
       }
     },
     getTaskExecutionIds: (where, limit) => idsOf(select(driver, where, 'execution_id', limit)),
-    getTaskExecutions: (where, limit) =>
-      readRows(SQL_FIELDS, select(driver, where, columnsOf(SQL_FIELDS), limit)) as Array<ExecutionRow>,
+    getTaskExecutions: (where, limit) => readRows(select(driver, where, WHOLE, limit)),
     updateTaskExecutions: (where, update) => updateRows(driver, where, update),
     claimTaskExecutions: (claim) => claimRows(driver, claim),
     updateTaskExecutionsBatch: (updates) => updateRowsGuarded(driver, updates),
     // The transaction holds the only write lock there is: nothing is left to lock.
     lockTaskExecutions: (executionIds, options) =>
-      selectByIds(
-        driver,
-        executionIds,
-        options?.isLean === true ? LEAN_FIELDS : SQL_FIELDS,
-      ) as Array<ExecutionRow>,
-    getTaskExecutionFields: (executionIds, fields) =>
-      selectByIds(driver, executionIds, fieldsNamed(fields)) as Array<DurableStorageTaskExecutionFields>,
+      readRows(selectByIds(driver, executionIds, options?.isLean === true ? LEAN : WHOLE)),
+    getTaskExecutionFields: (executionIds, names) => {
+      const fields = fieldsNamed(names)
+      const columns = columnsOf(fields.flatMap((field) => field.columns))
+      return selectByIds(driver, executionIds, columns).map((values) => readFields(fields, values))
+    },
     renewTaskExecutions: (renew) => renewRows(driver, renew),
     getTaskExecutionIdsBelow: (parentExecutionId, limit) =>
       idsOf(
@@ -83,14 +76,7 @@ function select(
 function selectByIds(
   driver: SqliteDriver,
   executionIds: Array<string>,
-  fields: ReadonlyArray<SqlField>,
-): Array<Partial<ExecutionRow>> {
-  return readRows(fields, select(driver, { type: 'by_execution_ids', executionIds }, columnsOf(fields)))
-}
-
-function readRows(
-  fields: ReadonlyArray<SqlField>,
-  rows: ReadonlyArray<ReadonlyArray<SqlValue>>,
-): Array<Partial<ExecutionRow>> {
-  return rows.map((values) => readRow(fields, values))
+  columns: string,
+): Array<Array<SqlValue>> {
+  return select(driver, { type: 'by_execution_ids', executionIds }, columns)
 }

@@ -1,12 +1,15 @@
 /** The parts of SQLite statements: which columns are read, through which index, how values are handed over. */
 
-import { SQL_FIELDS, type SqlField, type SqlValue } from '../sql/fields.ts'
+import { HEAVY_COLUMNS, SQL_COLUMNS, type SqlColumn, type SqlValue } from '../sql/fields.ts'
+import { CLAIMED_COLUMNS } from '../sql/rows.ts'
 import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqlDialect, type SqlPath } from '../sql/where.ts'
 import { CHILDREN_TABLE, EXECUTIONS_TABLE, INDEX_OF_PATH } from './schema.ts'
 
-/** The fields that are columns of the table; the list of children has a table of its own. */
-export const TABLE_FIELDS: ReadonlyArray<SqlField> = SQL_FIELDS.filter(({ name }) => name !== 'childrenTasks')
+/** Whether the column is one of the table; the list of children has a table of its own. */
+export function isInTable({ field }: SqlColumn): boolean {
+  return field !== 'childrenTasks'
+}
 
 /** How SQLite takes values: by position, a list of ids of any length as one JSON text. */
 export const sqliteDialect: SqlDialect = {
@@ -25,11 +28,23 @@ export const sqliteDialect: SqlDialect = {
   },
 }
 
-/** What a select, or `returning`, names to read the fields. */
-export function columnsOf(fields: ReadonlyArray<SqlField>): string {
-  const children = `(select children_tasks from ${CHILDREN_TABLE} where seq = ${EXECUTIONS_TABLE}.seq)`
-  return fields.flatMap(({ name, columns }) => (name === 'childrenTasks' ? [children] : columns)).join(', ')
+/** What a select, or `returning`, names to read the columns. */
+export function columnsOf(columns: ReadonlyArray<SqlColumn>): string {
+  return columns.map((column) => (isInTable(column) ? column.name : CHILDREN)).join(', ')
 }
+
+const CHILDREN = `(select children_tasks from ${CHILDREN_TABLE} where seq = ${EXECUTIONS_TABLE}.seq)`
+
+/** All columns. */
+export const WHOLE: string = columnsOf(SQL_COLUMNS)
+
+/** All columns, the heavy ones as null. */
+export const LEAN: string = SQL_COLUMNS.map((column) =>
+  HEAVY_COLUMNS.has(column) ? 'null' : column.name,
+).join(', ')
+
+/** All columns but those that a claim sets. */
+export const CLAIMED: string = columnsOf(CLAIMED_COLUMNS)
 
 /** The table, read through the index of that path. */
 export function tableBy(path: SqlPath): string {
@@ -43,5 +58,5 @@ export function toSqlLimit(limit: number | undefined): number {
 
 /** The ids that stand in the first column of the rows. */
 export function idsOf(rows: ReadonlyArray<ReadonlyArray<SqlValue>>): Array<string> {
-  return rows.map(([id]) => fromSqlText(id as string))
+  return rows.map((row) => fromSqlText(row[0] as string))
 }

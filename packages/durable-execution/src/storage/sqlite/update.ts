@@ -8,14 +8,16 @@ import {
   type DurableStorageRenewed,
   type DurableTaskExecutionStorageWhere,
 } from '../contract.ts'
-import { SQL_FIELDS, type SqlValue, toSqlTime } from '../sql/fields.ts'
-import { assignmentsOf, readRow } from '../sql/rows.ts'
+import { cellAt, cellsOf, type SqlCells, toCells } from '../sql/cells.ts'
+import { type SqlColumn, type SqlValue, toSqlTime } from '../sql/fields.ts'
+import { readClaimed } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
+import { type AlikeUpdates, columnsSet, groupAlike, valueSet } from '../sql/updates.ts'
 import { PARTIAL_INDEX_CONDITIONS, statusGuard, whereToSql } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
 import { writeChildren } from './insert.ts'
 import { EXECUTIONS_TABLE } from './schema.ts'
-import { columnsOf, idsOf, sqliteDialect, tableBy, TABLE_FIELDS, toSqlLimit } from './statements.ts'
+import { CLAIMED, idsOf, isInTable, sqliteDialect, tableBy, toSqlLimit } from './statements.ts'
 
 /** Changes the rows that match; gives their ids. */
 export function updateRows(
@@ -27,7 +29,8 @@ export function updateRows(
   if (found === null) {
     return []
   }
-  const { columns, values } = assignmentsOf(update, TABLE_FIELDS)
+  const columns = columnsSet(update).filter(isInTable)
+  const values = columns.map((column) => valueSet(update, column))
   const children = childrenText(update)
   const ids = idsOf(
     driver
@@ -52,13 +55,17 @@ export function updateRowsGuarded(
   updates: ReadonlyArray<DurableStorageGuardedUpdate>,
 ): Array<string> {
   // What cannot be stored is refused before anything is written.
-  const changes = updates.map((one) => ({ ...guardedUpdate(one), children: childrenText(one.update) }))
+  const groups = groupAlike(updates).map(prepareGroup)
   const changed: Array<string> = []
-  for (const { executionId, sql, values, children } of changes) {
-    if (driver.prepare(sql).run(values) > 0) {
-      changed.push(executionId)
-      if (children !== undefined) {
-        writeChildren(driver, executionId, children)
+  for (const { alike, sql, cells, children } of groups) {
+    const statement = driver.prepare(sql)
+    for (const [index, { executionId }] of alike.members.entries()) {
+      if (statement.run(cells.map((own) => cellAt(own, index))) > 0) {
+        changed.push(executionId)
+        const text = children?.[index]
+        if (text !== undefined) {
+          writeChildren(driver, executionId, text)
+        }
       }
     }
   }
@@ -69,14 +76,9 @@ export function updateRowsGuarded(
 export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Array<ExecutionRow> {
   const now = toSqlTime(claim.now)
   const expiresAt = toSqlTime(claim.expiresAt)
-  const values: Array<SqlValue> = [
-    now,
-    now,
-    expiresAt,
-    now,
-    toSqlText(claim.leaseId),
-    toSqlText(claim.executorId),
-  ]
+  const leaseId = toSqlText(claim.leaseId)
+  const executorId = toSqlText(claim.executorId)
+  const values: Array<SqlValue> = [now, now, expiresAt, now, leaseId, executorId]
   values.push(now, ...claim.taskIds.map(toSqlText))
   let excluded = ''
   if (claim.excludedExecutionIds.length > 0) {
@@ -94,10 +96,10 @@ export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Arr
           where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ?
             and task_id in (${claim.taskIds.map(() => '?').join(', ')}) ${excluded}
           order by start_at, seq limit ?)
-        returning ${columnsOf(SQL_FIELDS)}`,
+        returning ${CLAIMED}`,
     )
     .all(values)
-  const claimed = rows.map((row) => readRow(SQL_FIELDS, row) as ExecutionRow)
+  const claimed = readClaimed(rows, { now, expiresAt, leaseId, executorId })
   // They come in the order of insertion, which the sort keeps among equals.
   return claimed.sort((a, b) => a.startAt.getTime() - b.startAt.getTime())
 }
@@ -118,30 +120,35 @@ export function renewRows(driver: SqliteDriver, renew: DurableStorageRenew): Arr
     .map(({ executionId }) => ({ executionId }))
 }
 
-function guardedUpdate({ executionId, statuses, leaseId, update }: DurableStorageGuardedUpdate): {
-  executionId: string
+function prepareGroup(alike: AlikeUpdates): {
+  alike: AlikeUpdates
   sql: string
-  values: Array<SqlValue>
+  cells: Array<SqlCells>
+  children: Array<string | undefined> | undefined
 } {
-  const { columns, values } = assignmentsOf(update, TABLE_FIELDS)
+  const { members, guard, hasLease } = alike
+  const columns = alike.columns.filter(isInTable)
+  const updates = members.map(({ update }) => update)
+  const cells = columns.map((column) => cellsOf(column, updates))
+  cells.push(toCells(members.map(({ executionId }) => toSqlText(executionId))))
   let condition = 'execution_id = ?'
-  values.push(toSqlText(executionId))
-  if (statuses !== undefined) {
-    condition += statuses.length === 0 ? ' and false' : ` and ${statusGuard(statuses)}`
+  if (guard !== '') {
+    condition += ` and ${guard}`
   }
-  if (leaseId !== undefined) {
+  if (hasLease) {
     condition += ' and lease_id = ?'
-    values.push(toSqlText(leaseId))
+    cells.push(toCells(members.map(({ leaseId = '' }) => toSqlText(leaseId))))
   }
   return {
-    executionId,
+    alike,
     sql: `update ${EXECUTIONS_TABLE} set ${settings(columns)} where ${condition}`,
-    values,
+    cells,
+    children: columns.length === alike.columns.length ? undefined : updates.map(childrenText),
   }
 }
 
-function settings(columns: ReadonlyArray<string>): string {
-  return columns.map((column) => `${column} = ?`).join(', ')
+function settings(columns: ReadonlyArray<SqlColumn>): string {
+  return columns.map(({ name }) => `${name} = ?`).join(', ')
 }
 
 function childrenText(update: ExecutionUpdate): string | undefined {

@@ -9,6 +9,8 @@ import { CLOSING_CASES } from './cases-closing.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
 import { DUE_MOMENT_CASES } from './cases-due-moments.ts'
+import { EARLY_START_CASES } from './cases-early-start.ts'
+import { ENQUEUE_MANY_CASES } from './cases-enqueue-many.ts'
 import { EXECUTOR_OPTION_CASES } from './cases-executor-options.ts'
 import { FAILING_CHILDREN_CASES } from './cases-failing-children.ts'
 import { FAN_OUT_CASES } from './cases-fan-out.ts'
@@ -60,6 +62,7 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...TASK_ID_CASES,
     ...DEFINITION_CASES,
     ...INPUT_CASES,
+    ...ENQUEUE_MANY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
@@ -115,6 +118,7 @@ const LEASES: EngineTheme = {
     ...DUE_MOMENT_CASES,
     ...HEALTH_CASES,
     ...STORAGE_USE_CASES,
+    ...EARLY_START_CASES,
   ],
   needsOptionalFields: {
     'recovery.losses': 'it does not count losses',

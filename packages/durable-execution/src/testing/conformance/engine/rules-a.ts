@@ -35,6 +35,10 @@ export const RULES_A: Record<string, string> = {
   'input.bad_child_fails_parent': 'A bad input of a child fails the parent for good.',
   'input.finalize_not_validated': 'The input of a finalize task is not validated.',
 
+  'many.in_order': 'Many inputs enqueued together are an execution each, in their order.',
+  'many.all_or_none': 'Of many inputs enqueued together all become executions, or none does.',
+  'many.tried_again': 'Many enqueued together are tried again like one, and never enqueued twice.',
+
   'execution_id.form': 'An execution id starts with te_, is unique, and sorts by creation.',
   'execution_id.unguessable': 'An execution id cannot be guessed from another.',
 

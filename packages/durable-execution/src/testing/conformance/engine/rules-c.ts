@@ -102,6 +102,13 @@ export const RULES_C: Record<string, string> = {
   'storage.one_call':
     'Where the engine promises one call in a transaction it makes one, whatever the storage offers.',
   'storage.any_order': 'The engine is correct under any order of answers.',
+  'early.two_transactions':
+    'What an executor enqueues begins with its insert where a slot is free and nothing else is due.',
+  'early.after_commit': 'What begins with its insert begins once that is committed.',
+  'early.unknown_commit': 'An insert of unknown outcome is looked up, and what it wrote runs once.',
+  'early.is_recovered': 'What began with its insert is recovered like anything else.',
+  'early.passes_nobody': 'What begins with its insert overtakes nothing that is due.',
+  'early.slots': 'What begins with its insert takes slots like anything else.',
   'claim.free_slots': 'At most as many rows are claimed as there are free slots.',
   'claim.earliest_first': 'Rows are claimed in the order in which they are due.',
   'claim.after_commit': 'Nothing of the user’s runs before the commit of its claim is acknowledged.',

@@ -1,0 +1,73 @@
+/** Starts rows that this process has claimed, and gives back those that it cannot run. */
+
+import { type Millis } from '../base/clock.ts'
+import { DurableExecutionCancelledError } from '../base/errors.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { settleRuns } from '../store/settle.ts'
+import { withUserTries } from '../store/transact.ts'
+import { type Engine } from './engine.ts'
+import { releasedEvent } from './run-attempt.ts'
+import { leaseOf, type Runs } from './runs.ts'
+
+export class Starter {
+  readonly #engine: Engine
+  readonly #runs: Runs
+  readonly #onRunsStarted: (deadlineAt: Millis) => void
+  #isOver = false
+
+  /** `onRunsStarted` hears until when the leases of what was started last. */
+  constructor(engine: Engine, runs: Runs, onRunsStarted: (deadlineAt: Millis) => void) {
+    this.#engine = engine
+    this.#runs = runs
+    this.#onRunsStarted = onRunsStarted
+  }
+
+  /** From now on everything is given back. */
+  stop(): void {
+    this.#isOver = true
+  }
+
+  /** Starts rows that this process has claimed; those that cannot be run here are given back. */
+  async start(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<void> {
+    const { registry } = this.#engine
+    const refused: Array<ExecutionRow> = []
+    for (const row of rows) {
+      const definition = registry.get(row.taskId)
+      if (this.#runs.isActive(row.executionId)) {
+        // It could be claimed, so the run that is still at it here has lost its lease.
+        this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
+        refused.push(row)
+      } else if (definition === undefined || this.#isOver) {
+        refused.push(row)
+      } else {
+        this.#runs.start(row, definition, deadlineAt)
+      }
+    }
+    if (rows.length > refused.length) {
+      this.#onRunsStarted(deadlineAt)
+    }
+    await this.#giveBack(refused)
+  }
+
+  /** What was claimed and cannot be run here, most often during shutdown, is given back without an attempt. */
+  async #giveBack(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    if (rows.length === 0) {
+      return
+    }
+    const { transact, store, logger, tell, doors } = this.#engine
+    const settlements = rows.map((claimed) => ({
+      claimed,
+      event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }),
+    }))
+    try {
+      const { effects } = await withUserTries(
+        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
+        doors.clock,
+        doors.random,
+      )
+      tell(effects)
+    } catch (error) {
+      logger.error(`${rows.length} claimed executions could not be given back; their lease will lapse`, error)
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/** Claims that go on where the last one ended: what they find, and what happens when only a part succeeds. */
+
+import { Pool } from 'pg'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
+
+import { type DurableStorage } from '../../src/storage/contract.ts'
+import {
+  createPostgresStorage,
+  POSTGRES_SESSION_OPTIONS,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type PostgresQuery,
+  type PostgresStorageOptions,
+} from '../../src/storage/postgres/index.ts'
+import { newSchema } from './places.ts'
+import { AT, insert, readyIds, rowOf } from './rows.ts'
+import { freshDatabase } from './server.ts'
+
+let connectionString: string
+
+beforeAll(async () => {
+  connectionString = await freshDatabase()
+}, 60_000)
+
+function open(options: Partial<PostgresStorageOptions> = {}): DurableStorage {
+  const storage = createPostgresStorage({
+    ...(options.pool === undefined ? { connectionString } : {}),
+    schema: newSchema(),
+    hints: false,
+    ...options,
+  } as PostgresStorageOptions)
+  onTestFinished(() => storage.close())
+  return storage
+}
+
+async function claim(storage: DurableStorage, limit: number, afterMs = 0): Promise<Array<string>> {
+  const now = new Date(AT.getTime() + afterMs)
+  const rows = await storage.withTransaction(
+    async (tx) =>
+      await tx.claimTaskExecutions?.({
+        taskIds: ['task'],
+        excludedExecutionIds: [],
+        limit,
+        now,
+        expiresAt: new Date(now.getTime() + 30_000),
+        leaseId: 'lease',
+        executorId: 'executor',
+      }),
+    { oneCall: true },
+  )
+  return (rows ?? []).map(({ executionId }) => executionId)
+}
+
+const earlier = new Date(AT.getTime() - 1_000)
+const six = ['te_1', 'te_2', 'te_3', 'te_4', 'te_5', 'te_6'].map((id) => rowOf(id))
+
+test('what became ready before the place of the last claim is taken with the last of the others', async () => {
+  const storage = open()
+  await insert(storage, ...six)
+  expect(await claim(storage, 2)).toEqual(['te_1', 'te_2'])
+  await insert(storage, rowOf('te_back', { startAt: earlier }))
+  expect(await claim(storage, 3)).toEqual(['te_3', 'te_4', 'te_5'])
+  expect(await claim(storage, 3)).toEqual(['te_back', 'te_6'])
+  expect(await claim(storage, 3)).toEqual([])
+})
+
+test('or a second later, before all others', async () => {
+  const storage = open()
+  await insert(storage, ...six)
+  expect(await claim(storage, 2)).toEqual(['te_1', 'te_2'])
+  await insert(storage, rowOf('te_back', { startAt: earlier }))
+  expect(await claim(storage, 2, 1_000)).toEqual(['te_back', 'te_3'])
+})
+
+test('a claim that is undone gives its rows back to the next', async () => {
+  const storage = open()
+  await insert(storage, ...six)
+  const undone = storage.withTransaction(async (tx) => {
+    await tx.claimTaskExecutions?.({
+      taskIds: ['task'],
+      excludedExecutionIds: [],
+      limit: 4,
+      now: AT,
+      expiresAt: AT,
+      leaseId: 'undone',
+      executorId: 'executor',
+    })
+    throw new Error('changed my mind')
+  })
+  await expect(undone).rejects.toThrow('changed my mind')
+  expect((await claim(storage, 6)).toSorted()).toEqual(six.map((row) => row.executionId))
+})
+
+test('where only a part could be claimed the call is not repeated: what it took is found by its lease', async () => {
+  const pool = new Pool({ connectionString, options: POSTGRES_SESSION_OPTIONS })
+  onTestFinished(() => pool.end())
+  let claims = 0
+  const storage = open({ pool: failing(pool, (text) => text.startsWith('with due') && (claims += 1) === 3) })
+  await insert(storage, ...six)
+  expect(await claim(storage, 4)).toEqual(['te_1', 'te_2', 'te_3', 'te_4'])
+  await insert(storage, rowOf('te_back', { startAt: earlier }))
+  await expect(claim(storage, 4)).rejects.toThrow('Only a part of the due rows could be claimed')
+  expect(await readyIds(storage)).toEqual(['te_back'])
+  expect(claims).toBe(3)
+})
+
+/** The pool, with a conflict instead of the statements named. */
+function failing(pool: Pool, fails: (text: string) => boolean): PostgresPool {
+  const lend = async (): Promise<PostgresPoolClient> => {
+    const client = await pool.connect()
+    return {
+      query: async (query: PostgresQuery) => {
+        if (fails(query.text)) {
+          throw Object.assign(new Error('could not serialize access'), { code: '40001' })
+        }
+        return await client.query(query)
+      },
+      on: client.on.bind(client),
+      off: client.off.bind(client),
+      release: (error) => client.release(error),
+    }
+  }
+  return { connect: lend, on: pool.on.bind(pool), off: pool.off.bind(pool) }
+}
