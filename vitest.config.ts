@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     // Starts one Postgres for all test files that ask for it, and stops it in the end.
     globalSetup: ['scripts/postgres/vitest-setup.ts'],
-    include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts'],
+    include: ['packages/*/{src,test}/**/*.test.ts', 'examples/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
     testTimeout: 90_000,
     hookTimeout: 30_000,
     maxWorkers: 2,

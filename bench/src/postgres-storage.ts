@@ -19,7 +19,7 @@ import {
 
 import { startPostgres } from '../../scripts/postgres/server.ts'
 import { claimBatch, insertBatch, settleBatch, timed } from './batches.ts'
-import { quantile } from './storages.ts'
+import { quantile } from './measure/quantile.ts'
 
 const ROWS = 40_000
 const WARM_UP = 10_000

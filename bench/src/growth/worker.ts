@@ -1,0 +1,33 @@
+/** A process that works off tasks of a storage it shares with others, when its parent says so. */
+
+import { openOurs } from '../engines/ours.ts'
+import { type Worker } from '../engines/engine.ts'
+import { type EngineName } from '../names.ts'
+import { openOurStorage } from './our-storage.ts'
+
+export type WorkerMessage = 'start' | 'stop'
+
+const [engine, place] = process.argv.slice(2)
+const { storage } = openOurStorage(engine as EngineName, place ?? '')
+const session = openOurs(storage, () => Promise.resolve())
+let worker: Worker | undefined
+
+process.on('message', (message: WorkerMessage) => {
+  void obey(message).then(() => process.send?.('done'))
+})
+process.on('disconnect', () => {
+  // Its parent is gone.
+  process.exit()
+})
+process.send?.('ready')
+
+async function obey(message: WorkerMessage): Promise<void> {
+  switch (message) {
+    case 'start':
+      worker = await session.startWorker()
+      return
+    case 'stop':
+      await worker?.stop()
+      return
+  }
+}

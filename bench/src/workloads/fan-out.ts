@@ -1,0 +1,27 @@
+/** Fan-out: a parent with 1,000 children, and what combines their outputs, from the call to the result. */
+
+import { type Session } from '../engines/engine.ts'
+import { type Amounts } from '../job.ts'
+import { startMeter } from '../measure/meter.ts'
+import { type Metrics, metricsOf, rssMb } from '../measure/metrics.ts'
+
+export const CHILDREN = 1_000
+
+export async function measureFanOut(
+  session: Session,
+  { warm }: Amounts,
+  serverPid: number | undefined,
+): Promise<Metrics> {
+  if (session.fanOut === undefined) {
+    throw new Error('This engine has no fan-out, and its file should say so in `lacks`')
+  }
+  const worker = await session.startWorker()
+  if (warm > 0) {
+    await session.fanOut(Math.min(CHILDREN, warm))
+  }
+  const stopMeter = startMeter(serverPid)
+  await session.fanOut(CHILDREN)
+  const { seconds, nodeSeconds, serverSeconds, othersPercent } = stopMeter()
+  await worker.stop()
+  return metricsOf({ seconds, nodeSeconds, serverSeconds, rssMb: rssMb(), othersPercent })
+}
