@@ -12,9 +12,9 @@ import {
   type ExecutionRow,
   FINISHED_STATUSES,
 } from '../../../src/machine/execution.ts'
-import { check, type Evidence, type Finding, type Sighting } from './check.ts'
+import { check, type Disturbance, type Evidence, type Finding, type Sighting } from './check.ts'
 import { Crew } from './crew.ts'
-import { readLedger } from './ledger.ts'
+import { type LedgerLine, readLedger } from './ledger.ts'
 import { disturb } from './nemesis.ts'
 import { openStorage, type Place } from './places.ts'
 import { executionsOf, Producer, type Workload } from './producer.ts'
@@ -148,13 +148,14 @@ async function play(options: RoundOptions, world: World): Promise<Outcome> {
   const rows = await readAll(storage, ALL_STATUSES)
   const { disturbances, versions } = crew
   const { acknowledged, cancels, refused } = producer
+  const lines = readLedger(ledger)
   const evidence: Evidence = {
     rows,
-    ledger: readLedger(ledger),
+    ledger: lines,
     acknowledged,
     cancels,
     sightings: [...sightings.values()],
-    disturbances,
+    disturbances: [...disturbances, ...(place.name.kind === 'sqlite' ? stallsOfAll(lines) : [])],
     versions,
   }
   const findings = [...check(evidence), ...(await checkWithSql(place))]
@@ -169,6 +170,16 @@ async function play(options: RoundOptions, world: World): Promise<Outcome> {
     findings.push({ promise: 'nothing is stuck', executionId: '', sentence: `a worker ended with ${code}` })
   }
   return { figures: figuresOf(evidence, crew, refused, took), findings }
+}
+
+/**
+ * A process that stood still, be it for the disk to write its commit, may have done so with the lock of a SQLite file
+ * in its hand: then nobody could renew a lease.
+ */
+function stallsOfAll(ledger: ReadonlyArray<LedgerLine>): Array<Disturbance> {
+  return ledger
+    .filter(({ what }) => what === 'stall')
+    .map(({ at }) => ({ kind: 'stall', pid: undefined, at }))
 }
 
 /** Whether, within the time, nothing is active or open any more, and the condition holds. */
