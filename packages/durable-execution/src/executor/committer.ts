@@ -98,12 +98,10 @@ export class Committer {
   async #settle({ outcomes, isRepeat }: Group): Promise<void> {
     const { transact, store, tell } = this.#engine
     const { results, effects } = await settleRuns(transact, outcomes, store, { isRepeat })
-    let index = 0
-    for (const outcome of outcomes) {
+    outcomes.forEach((outcome, index) => {
       this.#logRefusal(outcome, results[index] ?? 'not_found')
       this.#onSettled(outcome.run)
-      index += 1
-    }
+    })
     tell(effects)
   }
 

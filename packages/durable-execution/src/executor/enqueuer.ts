@@ -28,9 +28,7 @@ export class Enqueuer {
     options: Options,
   ): Promise<DurableTaskHandle<TOutput>> {
     const definition = this.#runtime.engine.registry.getOrThrow(taskId)
-    if (!this.#runtime.isTimeKnown) {
-      await this.#runtime.knowTime()
-    }
+    await this.#runtime.knowTime()
     const prepared = prepareExecution(definition, input, options, this.#doors)
     const row = prepared instanceof Promise ? await prepared : prepared
     const transaction = options?.transaction ?? undefined
@@ -44,9 +42,7 @@ export class Enqueuer {
     options: Options,
   ): Promise<Array<DurableTaskHandle<TOutput>>> {
     const definition = this.#runtime.engine.registry.getOrThrow(taskId)
-    if (!this.#runtime.isTimeKnown) {
-      await this.#runtime.knowTime()
-    }
+    await this.#runtime.knowTime()
     const rows = await prepareExecutions(definition, inputs, options, this.#doors)
     const transaction = options?.transaction ?? undefined
     await (transaction === undefined

@@ -170,10 +170,6 @@ export class Runtime {
     return this.#storage.notifyChange === undefined ? LIMITS.seenPollMs : LIMITS.toldPollMs
   }
 
-  get isTimeKnown(): boolean {
-    return !this.#clock.isUnknown
-  }
-
   /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
   async knowTime(): Promise<void> {
     if (!this.#clock.isUnknown) {

@@ -3,10 +3,8 @@
 import { type Millis } from '../base/clock.ts'
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
-import { settleRuns } from '../store/settle.ts'
-import { withUserTries } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
-import { releasedEvent } from './run-attempt.ts'
+import { giveBack } from './give-back.ts'
 import { leaseOf, type Runs } from './runs.ts'
 
 export class Starter {
@@ -46,28 +44,8 @@ export class Starter {
     if (rows.length > refused.length) {
       this.#onRunsStarted(deadlineAt)
     }
-    await this.#giveBack(refused)
-  }
-
-  /** What was claimed and cannot be run here, most often during shutdown, is given back without an attempt. */
-  async #giveBack(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
-    if (rows.length === 0) {
-      return
-    }
-    const { transact, store, logger, tell, doors } = this.#engine
-    const settlements = rows.map((claimed) => ({
-      claimed,
-      event: releasedEvent({ row: claimed, lease: leaseOf(claimed) }),
-    }))
-    try {
-      const { effects } = await withUserTries(
-        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
-        doors.clock,
-        doors.random,
-      )
-      tell(effects)
-    } catch (error) {
-      logger.error(`${rows.length} claimed executions could not be given back; their lease will lapse`, error)
-    }
+    // Most often during shutdown.
+    const attempts = refused.map((row) => ({ row, lease: leaseOf(row) }))
+    await giveBack(this.#engine, attempts, 'claimed executions')
   }
 }

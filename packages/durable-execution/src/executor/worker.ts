@@ -6,17 +6,16 @@ import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 import { type Effects } from '../store/effects.ts'
-import { settleRuns } from '../store/settle.ts'
-import { createTransact, withUserTries } from '../store/transact.ts'
+import { createTransact } from '../store/transact.ts'
 import { Claiming } from './claiming.ts'
 import { type Closer } from './closer.ts'
 import { Committer } from './committer.ts'
 import { EarlyStart } from './early-start.ts'
 import { type Engine } from './engine.ts'
+import { giveBack } from './give-back.ts'
 import { type Health } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Loop } from './loop.ts'
-import { releasedEvent } from './run-attempt.ts'
 import { type Run, Runs } from './runs.ts'
 import { Starter } from './starter.ts'
 import { Sweeping } from './sweeping.ts'
@@ -180,21 +179,7 @@ export class Worker {
 
   /** Gives rows back without an attempt; their functions may go on, and their outcome is refused. */
   async #release(runs: ReadonlyArray<Run>): Promise<void> {
-    const { transact, store, logger, tell, doors } = this.#engine
-    if (runs.length === 0) {
-      return
-    }
-    const settlements = runs.map((run) => ({ claimed: run.row, event: releasedEvent(run) }))
-    try {
-      const { effects } = await withUserTries(
-        async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
-        doors.clock,
-        doors.random,
-      )
-      tell(effects)
-    } catch (error) {
-      logger.error(`${runs.length} runs could not be given back; their leases will lapse`, error)
-    }
+    await giveBack(this.#engine, runs, 'runs')
     for (const run of runs) {
       this.#runs.letGo(run)
     }

@@ -62,7 +62,7 @@ export class Inserter {
       await this.#insertRows(early?.rows ?? rows)
     } catch (error) {
       early?.drop()
-      await this.#insertAgain(rows, early, error, 1)
+      await this.#insertAgain(rows, early, error, 0)
       return
     }
     this.#inserted(rows, early)
@@ -84,9 +84,9 @@ export class Inserter {
       early?.drop()
       // One by one: a row that the storage refuses must not fail the others, and each keeps its own answer.
       // Those that gathered meanwhile do not wait for that. After a shared try it is not known whose fault it was.
-      const triesMade = batch.length > 1 ? 0 : 1
+      const triesBefore = batch.length > 1 ? 1 : 0
       for (const { row, resolve, reject } of batch) {
-        void this.#insertAgain([row], early, error, triesMade).then(resolve, reject)
+        void this.#insertAgain([row], early, error, triesBefore).then(resolve, reject)
       }
       return
     }
@@ -96,23 +96,23 @@ export class Inserter {
     }
   }
 
-  /** After a try that failed: the next ones, as for any call that a user waits for. */
+  /** After a try that failed: the next ones. With `triesBefore` 1 there is no pause before the second. */
   async #insertAgain(
     rows: ReadonlyArray<ExecutionRow>,
     early: EarlyRows | undefined,
     firstError: unknown,
-    triesMade: number,
+    triesBefore: number,
   ): Promise<void> {
     const wereThere = await withUserTries(
       async (tries) => {
-        if (tries === 1 && triesMade === 1) {
+        if (tries === 1) {
           throw firstError
         }
         return await this.#insertIfMissing(rows)
       },
       this.#doors.clock,
       this.#doors.random,
-      1 - triesMade,
+      triesBefore,
     )
     // Rows that were there are there as the first try wrote them; what is inserted late is not claimed, since
     // the lease began with the first try.
