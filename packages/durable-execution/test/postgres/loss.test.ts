@@ -148,6 +148,22 @@ test('a server that is not there rejects with the error of the driver, each time
   await expect(readyIds(storage)).rejects.toThrow('ECONNREFUSED')
 })
 
+test('a connection that is lost in the moment it is ready rejects, and does not end the process', async () => {
+  const wire = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.end(Buffer.concat([READY, refusal('terminating connection')])))
+  })
+  const port = await listen(wire)
+  const address = `postgresql://postgres@127.0.0.1:${port}/postgres`
+  const pool = new Pool({ connectionString: address })
+  onTestFinished(() => pool.end())
+  for (const source of [{ connectionString: address }, { pool }]) {
+    const storage = keep(createPostgresStorage({ ...source, hints: false, migrate: false }))
+    await expect(readyIds(storage)).rejects.toThrow()
+    await expect(readyIds(storage)).rejects.toThrow()
+  }
+})
+
 test('a pooler that refuses settings at the start gets none, and the storage works', async () => {
   const wire = await openWire(server.port, { refusesSettings: true })
   const storage = keep(
@@ -230,26 +246,37 @@ async function openWire(
       }
     })
   })
-  await new Promise<void>((resolve) => {
-    wire.listen(0, '127.0.0.1', resolve)
-  })
-  onTestFinished(async () => {
+  const wirePort = await listen(wire)
+  onTestFinished(() => {
     for (const socket of sockets) {
       socket.destroy()
     }
-    await new Promise((resolve) => {
-      wire.close(resolve)
-    })
   })
-  const address = wire.address()
   return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
+    port: wirePort,
     loseNextReply: () => {
       isLosing = true
     },
     refusals: () => refusals,
   }
 }
+
+/** Gives the port; closed when the test is over. */
+async function listen(wire: Server): Promise<number> {
+  await new Promise<void>((resolve) => {
+    wire.listen(0, '127.0.0.1', resolve)
+  })
+  onTestFinished(async () => {
+    await new Promise((resolve) => {
+      wire.close(resolve)
+    })
+  })
+  const address = wire.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** That the client is known, and that the server is ready, as the protocol has it. */
+const READY = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49])
 
 /** An error as the protocol has it. */
 function refusal(message: string): Buffer {

@@ -94,14 +94,12 @@ export async function endClient(client: LoneClient): Promise<void> {
 }
 
 function connectionsOf(pool: PostgresPool): Connections {
-  // An idle connection that is lost is no reason to end the process: the pool makes another.
-  const ignore = (): void => {}
-  pool.on('error', ignore)
+  const unguard = guard(pool)
   return {
     lend: () => lendFrom(pool),
     areOwn: () => false,
     close: () => {
-      pool.off('error', ignore)
+      unguard()
       return Promise.resolve()
     },
   }
@@ -127,7 +125,7 @@ function openConnections(
       application_name: 'durable-execution',
       ...settings,
     })
-    pool.on('error', () => {})
+    guard(pool)
     return pool
   }
   return {
@@ -158,15 +156,32 @@ function openConnections(
   }
 }
 
+const ignore = (): void => {}
+
+/** The loss of a connection that nobody uses must not end the process: the pool makes another. Gives what undoes it. */
+function guard(pool: PostgresPool): () => void {
+  // A new one may be lost with the very bytes that say it is ready: before whoever waits for it can listen.
+  const guardNew = (client: PostgresPoolClient): void => {
+    client.on('error', ignore)
+    setImmediate(() => client.off('error', ignore))
+  }
+  pool.on('error', ignore)
+  pool.on('connect', guardNew)
+  return () => {
+    pool.off('error', ignore)
+    pool.off('connect', guardNew)
+  }
+}
+
 async function lendFrom(pool: PostgresPool): Promise<Loan> {
   const client = await pool.connect()
   // While it is lent the pool does not listen, and the loss of the connection would end the process.
-  const ignore = (): void => {}
-  client.on('error', ignore)
+  const listener = (): void => {}
+  client.on('error', listener)
   return {
     client,
     end: (error) => {
-      client.off('error', ignore)
+      client.off('error', listener)
       client.release(error !== undefined && !isOnlyAboutStatement(error))
     },
   }

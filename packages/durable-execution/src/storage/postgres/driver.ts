@@ -9,8 +9,19 @@ import { type SqlValue } from '../sql/fields.ts'
  */
 export type PostgresPool = {
   connect: () => Promise<PostgresPoolClient>
-  on: (event: 'error', listener: (error: Error) => void) => unknown
-  off: (event: 'error', listener: (error: Error) => void) => unknown
+  on: PostgresPoolEvents
+  off: PostgresPoolEvents
+}
+
+/**
+ * How a listener is added to a pool, or removed.
+ *
+ * @category Postgres
+ */
+export type PostgresPoolEvents = {
+  (event: 'error', listener: (error: Error) => void): unknown
+  /** A connection was opened, and nobody has it yet. */
+  (event: 'connect', listener: (client: PostgresPoolClient) => void): unknown
 }
 
 /**

@@ -5,6 +5,7 @@ export {
   type PostgresNotification,
   type PostgresPool,
   type PostgresPoolClient,
+  type PostgresPoolEvents,
   type PostgresQuery,
 } from './driver.ts'
 export { type PostgresTransaction } from './join.ts'
