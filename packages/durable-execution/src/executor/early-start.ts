@@ -67,10 +67,7 @@ export class EarlyStart {
       claimed,
       begin: (some) => {
         letGo()
-        // After a long wait for the commit somebody else may have them by now.
-        if (this.#engine.doors.clock.monotonicNow() < deadlineAt) {
-          void this.#starter.start(some, deadlineAt)
-        }
+        void this.#starter.start(some, deadlineAt)
       },
       drop: letGo,
     }

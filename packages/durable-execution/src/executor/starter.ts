@@ -25,9 +25,12 @@ export class Starter {
     this.#isOver = true
   }
 
-  /** Starts rows that this process has claimed; those that cannot be run here are given back. */
+  /**
+   * Starts rows that this process has claimed; those that cannot be run here are given back. So are those whose lease must be
+   * believed lapsed: after a long wait for the commit, or after this process stood still, somebody else may have them.
+   */
   async start(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<void> {
-    const { registry } = this.#engine
+    const { registry, doors } = this.#engine
     const refused: Array<ExecutionRow> = []
     for (const row of rows) {
       const definition = registry.get(row.taskId)
@@ -35,7 +38,7 @@ export class Starter {
         // It could be claimed, so the run that is still at it here has lost its lease.
         this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
         refused.push(row)
-      } else if (definition === undefined || this.#isOver) {
+      } else if (definition === undefined || this.#isOver || doors.clock.monotonicNow() >= deadlineAt) {
         refused.push(row)
       } else {
         this.#runs.start(row, definition, deadlineAt)

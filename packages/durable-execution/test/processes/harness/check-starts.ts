@@ -85,7 +85,7 @@ function checkRepeats(
     }
     if (start.attempt < before.attempt) {
       complain(`${row.taskId} began attempt ${start.attempt} after attempt ${before.attempt}`)
-    } else if (!mayHaveLost(before.pid, before.at, start.at)) {
+    } else if (!mayHaveLost(before.pid, before.at, start.at) && !mayBeLate(before.pid, before.at)) {
       const what = `${row.taskId} began attempt ${start.attempt} again after ${start.at - before.at} ms`
       complain(`${what}, and nothing had happened to ${before.pid}`)
     }

@@ -208,6 +208,11 @@ test.for([
   expect(check({ ...evidence, disturbances: [{ kind, pid, at: NOW + 100 }] })).toEqual([])
 })
 
+test('a second start is explained when the process had stood still before the first, and began late', () => {
+  const evidence = withLines(line('start', 'a', 300, { pid: NEW }))
+  expect(check({ ...evidence, disturbances: [{ kind: 'stall', pid: OLD, at: NOW - 3_000 }] })).toEqual([])
+})
+
 test.for([
   ['a lost connection', { kind: 'disconnect', pid: undefined, at: NOW + 100 }],
   ['what happened to another process', { kind: 'kill', pid: NEW, at: NOW + 100 }],

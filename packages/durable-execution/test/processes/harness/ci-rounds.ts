@@ -15,13 +15,13 @@ const PLAY_MS = 120_000
 /** Plays rounds for two minutes, prints their figures, and expects that nothing is wrong; gives the figures. */
 export async function playCiRounds(openPlace: RoundOptions['openPlace']): Promise<Array<Figures>> {
   const all: Array<Figures> = []
-  for await (const { figures, findings } of playRounds(PLAY_MS, {
+  for await (const { figures, findings, stories } of playRounds(PLAY_MS, {
     openPlace,
     workers: 4,
     workload: WORKLOAD,
   })) {
     console.log(JSON.stringify(figures))
-    expect(findings).toEqual([])
+    expect(findings, stories.join('\n')).toEqual([])
     expect(figures.enqueued).toBeGreaterThan(WORKLOAD.plain + WORKLOAD.trees)
     expect(figures.kills).toBeGreaterThanOrEqual(5)
     all.push(figures)

@@ -60,11 +60,14 @@ async function placesOf(server: PostgresServer | undefined): Promise<RoundOption
 }
 
 async function play(seconds: number, options: RoundOptions): Promise<void> {
-  for await (const { figures, findings } of playRounds(seconds * 1_000, options)) {
+  for await (const { figures, findings, stories } of playRounds(seconds * 1_000, options)) {
     console.log(JSON.stringify(figures))
     for (const { promise, executionId, sentence } of findings) {
       console.log(`BROKEN ${promise}: ${executionId} ${sentence}`)
       process.exitCode = 1
+    }
+    for (const story of stories) {
+      console.log(story)
     }
   }
 }

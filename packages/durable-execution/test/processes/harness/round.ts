@@ -19,6 +19,7 @@ import { disturb } from './nemesis.ts'
 import { openStorage, type Place } from './places.ts'
 import { executionsOf, Producer, type Workload } from './producer.ts'
 import { checkWithSql } from './sql-checks.ts'
+import { storyOf } from './story.ts'
 import { defineTasks } from './tasks.ts'
 
 export type RoundOptions = {
@@ -51,7 +52,12 @@ export type Figures = {
   rate: number
 }
 
-export type Outcome = { figures: Figures; findings: Array<Finding> }
+export type Outcome = {
+  figures: Figures
+  findings: Array<Finding>
+  /** What happened around the first findings, to be read by whoever looks for the reason. */
+  stories: Array<string>
+}
 
 const EXPIRE_MS = 2_000
 const SLOTS = 20
@@ -64,6 +70,7 @@ const STRIKES = 30
 // Two lines of the ledger for each.
 const BYTES_AN_EXECUTION = 150
 const SETTLE_MS = 120_000
+const STORIES = 5
 const LOOK_EVERY_MS = 200
 const SEE_EVERY_MS = 4_000
 
@@ -169,7 +176,10 @@ async function play(options: RoundOptions, world: World): Promise<Outcome> {
   for (const code of badExits) {
     findings.push({ promise: 'nothing is stuck', executionId: '', sentence: `a worker ended with ${code}` })
   }
-  return { figures: figuresOf(evidence, crew, refused, took), findings }
+  const stories = findings
+    .slice(0, STORIES)
+    .map((finding) => [finding.executionId, ...storyOf(evidence, finding)].join('\n  '))
+  return { figures: figuresOf(evidence, crew, refused, took), findings, stories }
 }
 
 /**

@@ -6,8 +6,10 @@ import { type EngineConformanceCase, engineCase } from './case.ts'
 import {
   createAbsentStorage,
   createGate,
+  isWrite,
   latest,
   quickTask,
+  untilRow,
   untilTrue,
   waitingTask,
   withCallListener,
@@ -79,6 +81,42 @@ export const FENCING_CASES: Array<EngineConformanceCase> = [
       latest(old).gate.open('of the living')
       const end = await world.finish(await zombie.getTaskHandle(task, id))
       assert.equal(end.status === 'completed' && end.output, 'of the living')
+    },
+  ),
+
+  engineCase(
+    'lease.none_begins_late',
+    'what was claimed by an answer that came later than its lease lasts is not begun under that lease',
+    async (world) => {
+      const answer = createGate()
+      let isClaimed = false
+      const storage = withCallListener(world.storage, () => {})
+      storage.withTransaction = async (fn, hint) => {
+        let hasWritten = false
+        const listened = withCallListener(world.storage, (call) => {
+          hasWritten ||= isWrite(call)
+        })
+        const result = await listened.withTransaction(fn, hint)
+        if (hasWritten && !isClaimed && (await world.rows()).some(({ status }) => status === 'running')) {
+          isClaimed = true
+          await answer.promise
+        }
+        return result
+      }
+      const late = world.newExecutor({ storage, expireMs: 4_000 })
+      const { task, started } = waitingTask(late, 'work')
+      const handle = await world.until(late.enqueueTask(task, 1))
+      await world.until(late.start())
+      await untilTrue(world, () => isClaimed)
+      await untilRow(world, handle.getTaskExecutionId(), ({ status }) => status === 'ready', 25_000)
+      answer.open()
+      await untilTrue(world, () => started.length > 0, 60_000)
+      await world.clock.settle()
+      assert.equal((await world.row(handle.getTaskExecutionId())).status, 'running')
+      assert.equal(latest(started).ctx.cancelSignal.isCancelled(), false)
+      latest(started).gate.open('in time')
+      assert.equal((await world.finish(handle)).status, 'completed')
+      assert.equal(started.length, 1)
     },
   ),
 

@@ -29,6 +29,7 @@ export const RULES_C: Record<string, string> = {
     'A run stops itself when its lease, counted from when the last good renewal was sent, has passed.',
   'lease.fenced': 'An outcome is accepted only under the lease that holds the row.',
   'lease.zombie_cannot_renew': 'A renewal extends only the lease that it was sent for.',
+  'lease.none_begins_late': 'A claim that is answered when its lease must be believed lapsed begins nothing.',
   'lease.later_started_at':
     'Each claim of a row has a later startedAt than all before, and a lease id never seen.',
   'lease.one_outcome':
