@@ -61,8 +61,14 @@ export function decide(family: Family, events: ReadonlyArray<OutsideEvent>, rule
   return work.result(results)
 }
 
-/** The working copy of one decision. */
-class Work {
+/**
+ * The working copy of one decision, which the rules ask for facts and the decision for rows. It is all these itself: a closure
+ * kept here that leads back here would keep the rows of a batch until the next full collection of Node 24.
+ */
+class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'> {
+  readonly now: Millis
+  readonly planOf: TransitionFacts['planOf']
+  readonly newExecutionId: TransitionFacts['newExecutionId']
   /** The rows that were changed, over those of the family. */
   readonly #changed = new Map<string, LeanRow>()
   readonly #updates = new Map<string, ExecutionUpdate>()
@@ -73,23 +79,26 @@ class Work {
   readonly #outputIds = new Set<string>()
   readonly #family: Family
   readonly #rules: Rules
-  readonly #facts: TransitionFacts
 
   constructor(family: Family, rules: Rules) {
     this.#family = family
     this.#rules = rules
-    this.#facts = {
-      now: rules.now,
-      planOf: rules.planOf,
-      newExecutionId: rules.newExecutionId,
-      row: (executionId) => this.#row(executionId),
-      fanIn: (parentId) => this.#fanIn(parentId),
-      output: (executionId) => rules.outputs.get(executionId),
-    }
+    this.now = rules.now
+    this.planOf = rules.planOf
+    this.newExecutionId = rules.newExecutionId
   }
 
-  #row(executionId: string): LeanRow | undefined {
+  /** A row as it is so far. */
+  get(executionId: string): LeanRow | undefined {
     return this.#changed.get(executionId) ?? this.#family.rows.get(executionId)
+  }
+
+  row(executionId: string): LeanRow | undefined {
+    return this.get(executionId)
+  }
+
+  output(executionId: string): string | undefined {
+    return this.#rules.outputs.get(executionId)
   }
 
   finishedIds(): Set<string> {
@@ -108,7 +117,7 @@ class Work {
   }
 
   closeIfPossible(executionId: string): void {
-    const row = this.#row(executionId)
+    const row = this.get(executionId)
     if (row === undefined || !isFinishedStatus(row.status) || row.isClosed || mayHaveOpenBelow(row)) {
       return
     }
@@ -126,7 +135,7 @@ class Work {
    */
   #closeAlone(row: LeanRow, update: ExecutionUpdate): void {
     const closed = { kind: 'closed' as const, executionId: row.executionId, isBelowClosed: true }
-    const step = transition(row, closed, this.#facts)
+    const step = transition(row, closed, this)
     if ('update' in step) {
       Object.assign(row, step.update)
       Object.assign(update, step.update)
@@ -142,18 +151,18 @@ class Work {
       results,
       updates: this.#updates,
       inserts: this.#inserts,
-      rows: { get: (executionId) => this.#row(executionId) },
+      rows: this,
     }
   }
 
   /** Tells the parent, then marks the row closed: both or neither. */
   #close(executionId: string, isBelowClosed: boolean): 'accepted' | Refusal {
-    const row = this.#row(executionId)
+    const row = this.get(executionId)
     if (row === undefined) {
       return 'not_found'
     }
     const closed: ExecutionEvent = { kind: 'closed', executionId, isBelowClosed }
-    const check = transition(row, closed, this.#facts)
+    const check = transition(row, closed, this)
     if ('refused' in check) {
       return check.refused
     }
@@ -178,7 +187,7 @@ class Work {
     ) {
       return 'accepted'
     }
-    const parent = this.#row(parentId)
+    const parent = this.get(parentId)
     if (parent === undefined) {
       return 'parent_unknown'
     }
@@ -189,11 +198,11 @@ class Work {
   }
 
   #apply(event: ExecutionEvent): 'accepted' | Refusal {
-    const row = this.#row(event.executionId)
+    const row = this.get(event.executionId)
     if (row === undefined) {
       return 'not_found'
     }
-    const step = transition(row, event, this.#facts)
+    const step = transition(row, event, this)
     if ('refused' in step) {
       return step.refused
     }
@@ -224,7 +233,7 @@ class Work {
   }
 
   /** The parent's texts, with outputs from this very transaction before the stored ones. */
-  #fanIn(parentId: string): FanIn | undefined {
+  fanIn(parentId: string): FanIn | undefined {
     const facts = this.#rules.fanIns.get(parentId)
     if (facts === undefined) {
       return undefined
@@ -232,7 +241,7 @@ class Work {
     const children = facts.children.map(({ taskId, executionId, output }) => ({
       taskId,
       executionId,
-      output: this.#row(executionId)?.output ?? output,
+      output: this.get(executionId)?.output ?? output,
     }))
     return { runInput: facts.runInput, runOutput: facts.runOutput, children }
   }

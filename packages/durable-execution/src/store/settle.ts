@@ -49,19 +49,24 @@ async function settleOnce(
 ): Promise<SettledOnce> {
   const parents = parentsKnownHere(settlements, doors)
   const alone = parents.size === 0 && !isRepeat ? decideAlone(settlements, doors) : undefined
-  const settleLocked = async (tx: DurableStorageTx): Promise<SettledOnce> =>
-    await decideLocked(tx, settlements, parents, doors)
   if (alone === undefined) {
-    return await transact(settleLocked)
+    return await transact(async (tx) => await decideLocked(tx, settlements, parents, doors))
   }
-  // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease.
-  const settleAlone = async (tx: DurableStorageTx): Promise<SettledOnce> =>
-    tx.updateTaskExecutionsBatch === undefined
-      ? await settleLocked(tx)
-      : await writeGuarded(tx, tx.updateTaskExecutionsBatch, alone, settlements)
-  return alone.inserts.length > 0
-    ? await transact(settleAlone)
-    : await withOperation(transact, 'updateTaskExecutionsBatch', settleAlone, settleLocked)
+  // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease. No closure
+  // here is held by what another one holds: Node 24 would keep the whole batch until the next full collection.
+  if (alone.inserts.length > 0) {
+    return await transact(async (tx) =>
+      tx.updateTaskExecutionsBatch === undefined
+        ? await decideLocked(tx, settlements, parents, doors)
+        : await writeGuarded(tx, alone, settlements),
+    )
+  }
+  return await withOperation(
+    transact,
+    'updateTaskExecutionsBatch',
+    async (tx) => await writeGuarded(tx, alone, settlements),
+    async (tx) => await decideLocked(tx, settlements, parents, doors),
+  )
 }
 
 async function decideLocked(
@@ -107,7 +112,6 @@ function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors):
 
 async function writeGuarded(
   tx: DurableStorageTx,
-  updateBatch: NonNullable<DurableStorageTx['updateTaskExecutionsBatch']>,
   decision: Decision,
   settlements: ReadonlyArray<Settlement>,
 ): Promise<SettledOnce> {
@@ -118,7 +122,7 @@ async function writeGuarded(
       guarded.push({ executionId: event.executionId, statuses: RUNNING, leaseId: claimed.leaseId, update })
     }
   }
-  const changed = await updateBatch.call(tx, guarded)
+  const changed = (await tx.updateTaskExecutionsBatch?.(guarded)) ?? []
   if (changed.length === settlements.length) {
     await insertRows(tx, decision.inserts)
     return { decision, results: decision.results, isWhole: true }

@@ -29,18 +29,10 @@ export function createTransact(
   limitMs: Millis = LIMITS.storageCallMs,
 ): Transact {
   return async (fn, hint) => {
-    let timer: { cancel: () => void } | undefined
     observer.onAsk()
     try {
-      const answer = await Promise.race([
-        // Looked up at each call: a wrapper may put another function there.
-        storage.withTransaction(fn, hint),
-        new Promise<never>((_, reject) => {
-          timer = clock.setTimer(limitMs, () => {
-            reject(new Error(`The storage did not answer within ${limitMs} ms`))
-          })
-        }),
-      ])
+      // Looked up at each call: a wrapper may put another function there.
+      const answer = await withinLimit(storage.withTransaction(fn, hint), clock, limitMs)
       observer.onAnswer()
       return answer
     } catch (error) {
@@ -51,10 +43,27 @@ export function createTransact(
         observer.onFailure(error)
       }
       throw error
-    } finally {
-      timer?.cancel()
     }
   }
+}
+
+// Not by `Promise.race`: what never settles would hold the answer, and with it all its rows, for as long as it is held.
+async function withinLimit<T>(work: Promise<T>, clock: Clock, limitMs: Millis): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const timer = clock.setTimer(limitMs, () => {
+      reject(new Error(`The storage did not answer within ${limitMs} ms`))
+    })
+    Promise.resolve(work).then(
+      (answer) => {
+        timer.cancel()
+        resolve(answer)
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error)
+      },
+    )
+  })
 }
 
 /** Whether the storage answers at all: a read of one id waits for nobody. Never rejects. */

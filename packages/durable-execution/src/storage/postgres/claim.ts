@@ -23,11 +23,11 @@ export function claimRows(
     return () => Promise.resolve([])
   }
   const nowMs = toSqlTime(claim.now)
-  return async ({ run }) => {
+  return async (statements) => {
     const from = cursor.placeFor(taskIds, nowMs)
     const take = async (atMost: number, after: Place | undefined): Promise<Array<Array<SqlValue>>> => {
       const { text, values } = claimStatement(table, { ...claim, limit: atMost }, after)
-      return await run(text, values)
+      return await statements.run(text, values)
     }
     const taken = await take(limit, from)
     if (from !== undefined && taken.length < limit) {

@@ -2,7 +2,7 @@
 
 import { systemClock, endsWithin } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type PostgresPool, type PostgresPoolClient } from './driver.ts'
+import { type Answer, ask, type Given, type PostgresPool, type PostgresPoolClient } from './driver.ts'
 import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
 import { type CheckedOptions } from './options.ts'
 import { connectionOptions } from './settings.ts'
@@ -17,10 +17,28 @@ export type Connections = {
 }
 
 /** A connection that was lent. */
-export type Loan = {
+export class Loan {
   readonly client: PostgresPoolClient
+  readonly #limitMs: number | undefined
+
+  /** Without an answer after `limitMs` a statement is given up. */
+  constructor(client: PostgresPoolClient, limitMs: number | undefined) {
+    this.client = client
+    this.#limitMs = limitMs
+    // While it is lent the pool does not listen, and the loss of the connection would end the process.
+    client.on('error', ignore)
+  }
+
+  /** Runs one statement; see {@link ask}. */
+  ask(text: string, values?: Array<Given>, name?: string): Promise<Answer> {
+    return ask(this.client, text, values, name, this.#limitMs)
+  }
+
   /** Gives it back. After an error that may have broken it it is closed instead. */
-  end: (error?: unknown) => void
+  end(error?: unknown): void {
+    this.client.off('error', ignore)
+    this.client.release(error !== undefined && !isOnlyAboutStatement(error))
+  }
 }
 
 /** A connection of its own, outside of any pool. */
@@ -38,6 +56,8 @@ type Driver = {
   Pool: new (config: Record<string, unknown>) => OwnPool
   Client: new (config: Record<string, unknown>) => OwnClient
 }
+
+const ignore = (): void => {}
 
 const CONNECT_MS = 10_000
 const IDLE_MS = 30_000
@@ -74,13 +94,14 @@ export async function openClient(connectionString: string): Promise<LoneClient> 
 
 /** Takes a connection out of a pool for good. */
 export async function takeOut(connections: Connections): Promise<LoneClient> {
-  const { client, end } = await connections.lend()
+  const loan = await connections.lend()
+  const { client } = loan
   return {
-    query: (query) => client.query(query),
+    query: client.query.bind(client),
     on: client.on.bind(client),
     off: client.off.bind(client),
     // What it listens to would be left on it.
-    end: () => Promise.resolve(end(new Error('The connection was used for listening'))),
+    end: () => Promise.resolve(loan.end(new Error('The connection was used for listening'))),
   }
 }
 
@@ -112,6 +133,7 @@ function openConnections(
 ): Connections {
   let opening: Promise<OwnPool> | undefined
   let isRefused = false
+  const limitMs = statementTimeoutMs + LATE_REPLY_MS
   const open = async (settings: Record<string, unknown>): Promise<OwnPool> => {
     const { Pool } = await importDriver()
     const pool = new Pool({
@@ -119,7 +141,6 @@ function openConnections(
       max: maxConnections,
       connectionTimeoutMillis: CONNECT_MS,
       idleTimeoutMillis: IDLE_MS,
-      query_timeout: statementTimeoutMs + LATE_REPLY_MS,
       keepAlive: true,
       allowExitOnIdle: true,
       application_name: 'durable-execution',
@@ -133,7 +154,7 @@ function openConnections(
       opening ??= open({ options: connectionOptions(statementTimeoutMs) })
       const used = opening
       try {
-        return await lendFrom(await used)
+        return await lendFrom(await used, limitMs)
       } catch (error) {
         if (!isRefusedSetting(error)) {
           throw error
@@ -144,7 +165,7 @@ function openConnections(
           opening = open({})
           void used.then((pool) => pool.end()).catch(() => {})
         }
-        return await lendFrom(await opening)
+        return await lendFrom(await opening, limitMs)
       }
     },
     areOwn: () => !isRefused,
@@ -155,8 +176,6 @@ function openConnections(
     },
   }
 }
-
-const ignore = (): void => {}
 
 /** The loss of a connection that nobody uses must not end the process: the pool makes another. Gives what undoes it. */
 function guard(pool: PostgresPool): () => void {
@@ -173,18 +192,8 @@ function guard(pool: PostgresPool): () => void {
   }
 }
 
-async function lendFrom(pool: PostgresPool): Promise<Loan> {
-  const client = await pool.connect()
-  // While it is lent the pool does not listen, and the loss of the connection would end the process.
-  const listener = (): void => {}
-  client.on('error', listener)
-  return {
-    client,
-    end: (error) => {
-      client.off('error', listener)
-      client.release(error !== undefined && !isOnlyAboutStatement(error))
-    },
-  }
+async function lendFrom(pool: PostgresPool, limitMs?: number): Promise<Loan> {
+  return new Loan(await pool.connect(), limitMs)
 }
 
 async function importDriver(): Promise<Driver> {

@@ -1,6 +1,7 @@
 /** The entry `durable-execution/postgres`: a storage that keeps its rows in Postgres. */
 
 export {
+  type PostgresCallback,
   type PostgresEvents,
   type PostgresNotification,
   type PostgresPool,

@@ -20,14 +20,14 @@ const CHARACTERS_PER_STATEMENT = 64 * 1024 * 1024
  * one for each 64 million characters.
  */
 export function insertRows(table: string, rows: ReadonlyArray<ExecutionRow>): Call<void> {
-  const statements = chunksOf(rows).map((chunk) => insertStatement(table, chunk))
-  return async ({ run, together }) => {
-    if (statements.length > 1) {
-      await together()
+  const chunks = chunksOf(rows).map((chunk) => insertStatement(table, chunk))
+  return async (statements) => {
+    if (chunks.length > 1) {
+      await statements.together()
     }
     try {
-      for (const { text, values } of statements) {
-        await run(text, values)
+      for (const { text, values } of chunks) {
+        await statements.run(text, values)
       }
     } catch (error) {
       const taken = takenId(error)

@@ -8,7 +8,8 @@ import { isMissingTable } from './failures.ts'
 import { toPayload } from './hints.ts'
 import { type PostgresOperations } from './operations.ts'
 import { typeOf } from './schema.ts'
-import { type Call, type Statements } from './session.ts'
+import { type Call } from './session.ts'
+import { type Statements } from './transaction.ts'
 
 /**
  * A transaction of your own, as `enqueueTask` takes it for its option `transaction`: a client of `pg` on which

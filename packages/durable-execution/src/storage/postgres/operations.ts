@@ -68,7 +68,7 @@ function select<Row>(
   }
   const { condition, order, values } = found
   const text = `select ${columns} from ${table} where ${condition} order by ${order} ${limitText(values, limit)}`
-  return async ({ run }) => read(await run(text, values))
+  return async (statements) => read(await statements.run(text, values))
 }
 
 // The rows come as they are once the lock is had, not as they were when the statement began.
@@ -85,7 +85,7 @@ function lockRows(
   const ids = bindIds(values, inLockOrder(executionIds))
   const text = `select e.* from unnest(${ids}) as given(id) cross join lateral (
     select ${columns} from ${table} where execution_id = given.id for update) e`
-  return async ({ run }) => readRows(await run(text, values))
+  return async (statements) => readRows(await statements.run(text, values))
 }
 
 function selectFields(
@@ -99,12 +99,12 @@ function selectFields(
   const values: Array<Given> = []
   const columns = columnsOf(fields.flatMap((field) => field.columns))
   const text = `select ${columns} from ${table} where execution_id = any(${bindIds(values, executionIds)})`
-  return async ({ run }) => (await run(text, values)).map((row) => readFields(fields, row))
+  return async (statements) => (await statements.run(text, values)).map((row) => readFields(fields, row))
 }
 
 function findBelow(table: string, parentExecutionId: string, limit: number): Call<Array<string>> {
   const values: Array<Given> = [toSqlText(parentExecutionId)]
   const text = `select execution_id from ${table}
     where parent_execution_id = $1 and ${PARTIAL_INDEX_CONDITIONS.below} order by seq ${limitText(values, limit)}`
-  return async ({ run }) => idsOf(await run(text, values))
+  return async (statements) => idsOf(await statements.run(text, values))
 }

@@ -39,8 +39,8 @@ export function renewRows(
     union all
     select e.execution_id, 1 from ${from}
     where ${isHeld} and e.execution_id not in (select execution_id from moved)`
-  return async ({ run }) => {
-    const rows = await run(text, values)
+  return async (statements) => {
+    const rows = await statements.run(text, values)
     return rows.map(([executionId, isSkipped]) => ({
       executionId: fromSqlText(executionId as string),
       ...(isSkipped === 1 ? { isSkipped: true } : {}),

@@ -3,9 +3,9 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertMigrated, dueMigrations, SCHEMA_TABLE, type SqlMigration } from '../sql/migrations.ts'
 import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
-import { ask, type PostgresPoolClient } from './driver.ts'
+import { type Loan } from './connections.ts'
 
-type Client = Pick<PostgresPoolClient, 'query'>
+type Client = Pick<Loan, 'ask'>
 
 const OLDEST_SERVER = 14
 
@@ -122,35 +122,33 @@ export async function migrateSchema(client: Client, schema: string): Promise<voi
     return
   }
   // Whoever waits for the lock must then see what was committed meanwhile, and may have to wait long.
-  await ask(client, 'begin isolation level read committed; set local statement_timeout = 0')
+  await client.ask('begin isolation level read committed; set local statement_timeout = 0')
   try {
-    await ask(client, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [
-      `durable_execution ${schema}`,
-    ])
+    await client.ask('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`durable_execution ${schema}`])
     const due = dueMigrations(migrationsOf(schema), await schemaVersion(client, schema))
     if (due.length > 0) {
       await takeSteps(client, schema, due)
     }
-    await ask(client, 'commit')
+    await client.ask('commit')
   } catch (error) {
-    await ask(client, 'rollback').catch(() => {})
+    await client.ask('rollback').catch(() => {})
     throw error
   }
 }
 
 async function takeSteps(client: Client, schema: string, due: ReadonlyArray<SqlMigration>): Promise<void> {
   // Who may use the schema may not be allowed to create one, and `if not exists` would ask for that right.
-  const { rows } = await ask(client, 'select 1 from pg_namespace where nspname = $1', [schema])
+  const { rows } = await client.ask('select 1 from pg_namespace where nspname = $1', [schema])
   if (rows.length === 0) {
-    await ask(client, `create schema ${quoted(schema)}`)
+    await client.ask(`create schema ${quoted(schema)}`)
   }
-  await ask(client, createVersions(schema))
+  await client.ask(createVersions(schema))
   const versions = qualified(schema, SCHEMA_TABLE)
   for (const { version, statements } of due) {
     for (const statement of statements) {
-      await ask(client, statement)
+      await client.ask(statement)
     }
-    await ask(client, `delete from ${versions}; insert into ${versions} (version) values (${version})`)
+    await client.ask(`delete from ${versions}; insert into ${versions} (version) values (${version})`)
   }
 }
 
@@ -176,14 +174,13 @@ function createVersions(schema: string): string {
 
 async function schemaVersion(client: Client, schema: string): Promise<number | null> {
   const versions = qualified(schema, SCHEMA_TABLE)
-  const { rows: tables } = await ask(
-    client,
+  const { rows: tables } = await client.ask(
     'select 1 from pg_tables where schemaname = $1 and tablename = $2',
     [schema, SCHEMA_TABLE],
   )
   if (tables.length === 0) {
     return null
   }
-  const { rows } = await ask(client, `select max(version) from ${versions}`)
+  const { rows } = await client.ask(`select max(version) from ${versions}`)
   return (rows[0]?.[0] ?? null) as number | null
 }

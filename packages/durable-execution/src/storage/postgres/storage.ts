@@ -3,8 +3,8 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { systemIds } from '../../base/ids.ts'
 import { type DurableStorage, type DurableStorageTx } from '../contract.ts'
-import { type Connections, createConnections, openClient, takeOut } from './connections.ts'
-import { type Answer, ask, type Given } from './driver.ts'
+import { type Connections, createConnections, type Loan, openClient, takeOut } from './connections.ts'
+import { type Answer, type Given } from './driver.ts'
 import { toPayload } from './hints.ts'
 import { joinTransaction } from './join.ts'
 import { createListening } from './listening.ts'
@@ -13,8 +13,9 @@ import { createNotify } from './notifying.ts'
 import { createOperations } from './operations.ts'
 import { type CheckedOptions, checkOptions, type PostgresStorageOptions } from './options.ts'
 import { assertSchema, assertServer, executionsTable, migrateSchema } from './schema.ts'
-import { type Place, runOneCall, runTransaction } from './session.ts'
+import { runOneCall, runTransaction } from './session.ts'
 import { arePlansPinned, READ_PLAN_SETTINGS, type SettingsScope } from './settings.ts'
+import { type Place } from './transaction.ts'
 
 /**
  * A storage that keeps its rows in Postgres.
@@ -94,16 +95,14 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   }
   const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> => {
     const loan = await connections.lend()
-    return await ask(loan.client, text, values).then(
-      ({ rows }) => {
-        loan.end()
-        return rows
-      },
-      (error: unknown) => {
-        loan.end(error)
-        throw error
-      },
-    )
+    try {
+      const { rows } = await loan.ask(text, values)
+      loan.end()
+      return rows
+    } catch (error) {
+      loan.end(error)
+      throw error
+    }
   }
   const hints = checked.hasHints ? createHints(checked, connections, runAlone, tracked) : undefined
 
@@ -146,34 +145,30 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
         return joinTransaction(transaction, { operations, schema: checked.schema, hints: hints?.ofJoined })
       }),
     migrate: async () =>
-      await tracked(
-        async () => await withClient(connections, (client) => migrateSchema(client, checked.schema)),
-      ),
+      await tracked(async () => await withLoan(connections, (loan) => migrateSchema(loan, checked.schema))),
     close,
     [Symbol.asyncDispose]: close,
   }
 }
-
-type Client = Parameters<typeof ask>[0]
 
 /** What must be so before the first transaction; tells whether the connections have the settings of the plans. */
 async function prepare(
   connections: Connections,
   { schema, migrates }: CheckedOptions,
 ): Promise<SettingsScope> {
-  return await withClient(connections, async (client) => {
-    const { rows: versions } = await ask(client, `select current_setting('server_version_num')`)
+  return await withLoan(connections, async (loan) => {
+    const { rows: versions } = await loan.ask(`select current_setting('server_version_num')`)
     assertServer(versions[0]?.[0])
-    await (migrates ? migrateSchema(client, schema) : assertSchema(client, schema))
-    const { rows } = await ask(client, READ_PLAN_SETTINGS)
+    await (migrates ? migrateSchema(loan, schema) : assertSchema(loan, schema))
+    const { rows } = await loan.ask(READ_PLAN_SETTINGS)
     return arePlansPinned(rows[0] ?? []) ? 'connection' : 'transaction'
   })
 }
 
-async function withClient<T>(connections: Connections, work: (client: Client) => Promise<T>): Promise<T> {
+async function withLoan<T>(connections: Connections, work: (loan: Loan) => Promise<T>): Promise<T> {
   const loan = await connections.lend()
   try {
-    const answer = await work(loan.client)
+    const answer = await work(loan)
     loan.end()
     return answer
   } catch (error) {

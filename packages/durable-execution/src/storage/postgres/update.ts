@@ -36,7 +36,7 @@ export function updateRows(
     return `${column.name} = ${value === null ? 'null' : `${bind(values, value)}::${typeOf(column.name)}`}`
   })
   const text = `update ${table} set ${settings.join(', ')} ${source} where ${found.condition} returning execution_id`
-  return async ({ run }) => idsOf(await run(text, values))
+  return async (statements) => idsOf(await statements.run(text, values))
 }
 
 /** Changes each row whose guard holds; gives the ids of those. One statement for each set of fields and guard. */
@@ -45,13 +45,13 @@ export function updateRowsGuarded(
   updates: ReadonlyArray<DurableStorageGuardedUpdate>,
 ): Call<Array<string>> {
   const groups = groupAlike(updates).map((alike) => alikeStatement(table, alike))
-  return async ({ run, together }) => {
+  return async (statements) => {
     if (groups.length > 1) {
-      await together()
+      await statements.together()
     }
     const changed: Array<string> = []
     for (const { text, values } of groups) {
-      changed.push(...idsOf(await run(text, values)))
+      changed.push(...idsOf(await statements.run(text, values)))
     }
     return changed
   }

@@ -1,0 +1,107 @@
+/** A connection that is taken when the first statement comes, with or without a transaction on it. */
+
+import { endsWithin, systemClock } from '../../base/clock.ts'
+import { DurableExecutionError } from '../../base/errors.ts'
+import { type Connections, type Loan } from './connections.ts'
+import { type Answer, type Given } from './driver.ts'
+import { type StatementNames } from './names.ts'
+import { type PostgresOperations } from './operations.ts'
+import { beginText, type SettingsScope } from './settings.ts'
+
+/** Where transactions are run. */
+export type Place = {
+  readonly connections: Connections
+  readonly operations: PostgresOperations
+  readonly scope: SettingsScope
+  readonly statementTimeoutMs: number
+  /** Names for the statements of single calls; undefined where they must go without. */
+  readonly names: StatementNames | undefined
+}
+
+/** The statements of one transaction, or one statement alone. */
+export type Statements = {
+  run: (text: string, values: Array<Given>) => Promise<Answer['rows']>
+  /** Says that more than one statement will come, which are kept all or none. */
+  together: () => Promise<void>
+}
+
+// A connection that does not even answer a rollback is given up after this time.
+const ROLLBACK_MS = 5_000
+
+// A class, as all that lives as long as a statement: see `ask` of why there must be no closures in a cycle.
+export class Transaction implements Statements {
+  readonly #place: Place
+  readonly #names: StatementNames | undefined
+  #loan: Loan | undefined
+  #hasBegun = false
+
+  constructor(place: Place, names?: StatementNames) {
+    this.#place = place
+    this.#names = names
+  }
+
+  async run(text: string, values: Array<Given>): Promise<Answer['rows']> {
+    const loan = await this.#lend()
+    return (await loan.ask(text, values, this.#names?.of(text))).rows
+  }
+
+  async together(): Promise<void> {
+    if (!this.#hasBegun) {
+      const loan = await this.#lend()
+      // Set before it is known: a rollback without a transaction does no harm.
+      this.#hasBegun = true
+      await loan.ask(beginText(this.#place.scope, this.#place.statementTimeoutMs))
+    }
+  }
+
+  async commit(): Promise<void> {
+    if (this.#loan !== undefined && this.#hasBegun) {
+      try {
+        const { command } = await this.#loan.ask('commit')
+        if (command !== 'COMMIT') {
+          // That is how Postgres answers when a statement had failed.
+          throw new DurableExecutionError(
+            'The transaction could not be committed: one of its statements failed',
+          )
+        }
+      } catch (error) {
+        this.#end(error instanceof DurableExecutionError ? undefined : error)
+        throw error
+      }
+    }
+    this.#end()
+  }
+
+  async rollback(error: unknown): Promise<void> {
+    if (this.#loan === undefined) {
+      return
+    }
+    if (!this.#hasBegun) {
+      this.#end(error)
+      return
+    }
+    const isDone = await isRolledBack(this.#loan)
+    this.#end(isDone ? undefined : new Error('The rollback failed'))
+  }
+
+  async #lend(): Promise<Loan> {
+    this.#loan ??= await this.#place.connections.lend()
+    return this.#loan
+  }
+
+  #end(error?: unknown): void {
+    const loan = this.#loan
+    this.#loan = undefined
+    loan?.end(error)
+  }
+}
+
+async function isRolledBack(loan: Loan): Promise<boolean> {
+  let isDone = false
+  const rollback = async (): Promise<void> => {
+    await loan.ask('rollback')
+    isDone = true
+  }
+  await endsWithin(systemClock, Promise.allSettled([rollback()]), ROLLBACK_MS)
+  return isDone
+}
