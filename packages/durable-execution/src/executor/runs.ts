@@ -2,6 +2,7 @@
 
 import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
+import { ChurningMap } from '../base/churning-map.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
 import { TimerQueue } from '../base/timer-queue.ts'
 import {
@@ -52,7 +53,7 @@ export class Runs {
   readonly #doors: RunsDoors
   readonly #shutdownSignal: CancelSignal
   /** The active and the held ones by execution; where an execution has two, the later one. */
-  readonly #runs = new Map<string, Run>()
+  readonly #runs = new ChurningMap<string, Run>()
   #activeCount = 0
   #heldCount = 0
   /** Slots kept for rows that are being claimed just now. */
@@ -93,7 +94,7 @@ export class Runs {
 
   /** The runs whose lease is to be renewed. */
   held(): Array<Run> {
-    return [...this.#runs.values()].filter((run) => run.isHeld)
+    return this.#runs.values().filter((run) => run.isHeld)
   }
 
   /** Whether this process has the execution's lease, and so will know of its end first. */
@@ -203,7 +204,7 @@ export class Runs {
   }
 
   active(): Array<Run> {
-    return [...this.#runs.values()].filter((run) => run.isActive)
+    return this.#runs.values().filter((run) => run.isActive)
   }
 
   /** Resolves when no function runs and no outcome is unsettled. */

@@ -182,7 +182,7 @@ function guard(pool: PostgresPool): () => void {
   // A new one may be lost with the very bytes that say it is ready: before whoever waits for it can listen.
   const guardNew = (client: PostgresPoolClient): void => {
     client.on('error', ignore)
-    setImmediate(() => client.off('error', ignore))
+    systemClock.setImmediate(() => client.off('error', ignore))
   }
   pool.on('error', ignore)
   pool.on('connect', guardNew)

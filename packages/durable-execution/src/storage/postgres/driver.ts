@@ -1,5 +1,6 @@
 /** What the storage needs of `pg`, by shape alone, and how it asks a statement. */
 
+import { systemClock, type Timer } from '../../base/clock.ts'
 import { type SqlValue } from '../sql/fields.ts'
 
 /**
@@ -128,24 +129,24 @@ export function ask(
 class Question {
   readonly #resolve: (answer: Answer) => void
   readonly #reject: (error: Error) => void
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #timer: Timer | undefined
 
   constructor(resolve: (answer: Answer) => void, reject: (error: Error) => void, limitMs?: number) {
     this.#resolve = resolve
     this.#reject = reject
-    this.#timer = limitMs === undefined ? undefined : setTimeout(giveUp, limitMs, this, limitMs)
+    if (limitMs !== undefined) {
+      this.#timer = systemClock.setTimer(limitMs, () => {
+        this.end(new Error(`The server did not answer within ${limitMs} ms`), undefined)
+      })
+    }
   }
 
   end(error: unknown, answer: unknown): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     if (error === undefined || error === null) {
       this.#resolve((Array.isArray(answer) ? answer.at(-1) : answer) as Answer)
     } else {
       this.#reject(error as Error)
     }
   }
-}
-
-function giveUp(question: Question, limitMs: number): void {
-  question.end(new Error(`The server did not answer within ${limitMs} ms`), undefined)
 }

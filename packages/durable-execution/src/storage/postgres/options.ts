@@ -44,8 +44,8 @@ export type PostgresStorageSource =
     }
   | {
       /**
-       * A pool of your own. It is not closed. Its `error` events get a listener, so that the loss of an idle
-       * connection does not end the process. For the best plans give its connections
+       * A pool of your own. It is not closed. Its `error` events get a listener, and for a moment those of each new
+       * connection, so that the loss of one that nobody uses does not end the process. For the best plans give its connections
        * {@link POSTGRES_SESSION_OPTIONS}; without them each transaction sets what it needs, at the price of
        * two round trips for each single statement.
        */

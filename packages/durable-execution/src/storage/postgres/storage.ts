@@ -2,6 +2,7 @@
 
 import { DurableExecutionError } from '../../base/errors.ts'
 import { systemIds } from '../../base/ids.ts'
+import { InFlight } from '../../base/in-flight.ts'
 import { type DurableStorage, type DurableStorageTx } from '../contract.ts'
 import { type Connections, createConnections, type Loan, openClient, takeOut } from './connections.ts'
 import { type Answer, type Given } from './driver.ts'
@@ -64,7 +65,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   const connections = createConnections(checked)
   const operations = createOperations(executionsTable(checked.schema))
   const names = createStatementNames(systemIds.newId())
-  const underWay = new Set<Promise<unknown>>()
+  const underWay = new InFlight()
   let preparing: Promise<SettingsScope> | undefined
   let closing: Promise<void> | undefined
 
@@ -72,13 +73,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
     if (closing !== undefined) {
       throw new DurableExecutionError('The Postgres storage is closed', false)
     }
-    const made = work()
-    underWay.add(made)
-    try {
-      return await made
-    } finally {
-      underWay.delete(made)
-    }
+    return await underWay.run(work)
   }
   const prepared = async (): Promise<SettingsScope> => {
     preparing ??= prepare(connections, checked)
@@ -108,9 +103,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
 
   const closeOnce = async (): Promise<void> => {
     await hints?.stop()
-    while (underWay.size > 0) {
-      await Promise.allSettled(underWay)
-    }
+    await underWay.idle()
     await connections.close()
   }
   const close = async (): Promise<void> => {
