@@ -10,6 +10,13 @@ const answering: ReadonlyArray<readonly [how: string, query: Query]> = [
   ['by the callback', (_, callback) => callback(null, ANSWER)],
   ['by a promise alone', () => Promise.resolve(ANSWER)],
   [
+    'by the callback through an async wrapper',
+    async (_, callback) => {
+      await Promise.resolve()
+      setImmediate(() => callback(null, ANSWER))
+    },
+  ],
+  [
     'by both',
     (_, callback) => {
       callback(undefined, ANSWER)

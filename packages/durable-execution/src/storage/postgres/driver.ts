@@ -118,7 +118,12 @@ export function ask(
     const returned = client.query(query, (error, answer) => question.end(error, answer))
     if (returned instanceof Promise) {
       returned.then(
-        (answer) => question.end(undefined, answer),
+        (answer) => {
+          // A wrapper that passes the callback on has nothing to resolve with: then the callback answers.
+          if (answer !== undefined && answer !== null) {
+            question.end(undefined, answer)
+          }
+        },
         (error: unknown) => question.end(error, undefined),
       )
     }
