@@ -50,9 +50,10 @@ class SystemTimer implements Timer {
     if (delay <= LONGEST_STRETCH_MS) {
       return setTimeout(fn, delay)
     }
+    const dueAt = performance.now() + delay
     return setTimeout(() => {
       const isReferenced = this.#handle.hasRef()
-      this.#handle = this.#set(delay - LONGEST_STRETCH_MS, fn)
+      this.#handle = this.#set(dueAt - performance.now(), fn)
       if (!isReferenced) {
         this.#handle.unref()
       }
@@ -74,6 +75,33 @@ export const systemClock: Clock = {
 export function sleep(clock: Clock, ms: Millis): Promise<void> {
   return new Promise((resolve) => {
     clock.setTimer(ms, resolve, { keepsProcessAlive: true })
+  })
+}
+
+/**
+ * What the work comes to, if it ends within the time; else rejects with an error that says the message. Work that goes on is
+ * left alone. Not by `Promise.race`: what never settles would hold the answer for as long as it is held.
+ */
+export async function withinLimit<T>(
+  clock: Clock,
+  work: Promise<T>,
+  limitMs: Millis,
+  message: string,
+): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const timer = clock.setTimer(limitMs, () => {
+      reject(new Error(message))
+    })
+    Promise.resolve(work).then(
+      (answer) => {
+        timer.cancel()
+        resolve(answer)
+      },
+      (error: unknown) => {
+        timer.cancel()
+        reject(error)
+      },
+    )
   })
 }
 

@@ -1,6 +1,7 @@
 /** Takes due work while there are free slots, and starts it once the claim is committed. */
 
 import { type Millis } from '../base/clock.ts'
+import { InFlight } from '../base/in-flight.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorageClaim } from '../storage/contract.ts'
 import { claimRows, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
@@ -36,7 +37,7 @@ export class Claiming {
   #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
   #isClaiming = false
-  readonly #starting = new Set<Promise<void>>()
+  readonly #starting = new InFlight()
   /** Half of the slots, so that one half is claimed while the other one is started. */
   readonly #claimSize: number
 
@@ -110,7 +111,7 @@ export class Claiming {
     this.#starter.stop()
     this.#wakeAt?.cancel()
     await this.loop.stop()
-    await Promise.all(this.#starting)
+    await this.#starting.idle()
     try {
       await this.#adoptDoubtful()
     } catch (error) {
@@ -223,8 +224,7 @@ export class Claiming {
       return
     }
     this.#isMoreDue = true
-    const starting = this.#startSoon(rows, deadlineAt, letGo).finally(() => this.#starting.delete(starting))
-    this.#starting.add(starting)
+    void this.#starting.run(() => this.#startSoon(rows, deadlineAt, letGo))
   }
 
   /**

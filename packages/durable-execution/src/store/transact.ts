@@ -1,6 +1,6 @@
 /** Runs one transaction against whatever storage it is, and says how that went. */
 
-import { type Clock, type Millis } from '../base/clock.ts'
+import { type Clock, type Millis, withinLimit } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { jitter, type Random } from '../base/random.ts'
@@ -32,7 +32,12 @@ export function createTransact(
     observer.onAsk()
     try {
       // Looked up at each call: a wrapper may put another function there.
-      const answer = await withinLimit(storage.withTransaction(fn, hint), clock, limitMs)
+      const answer = await withinLimit(
+        clock,
+        storage.withTransaction(fn, hint),
+        limitMs,
+        `The storage did not answer within ${limitMs} ms`,
+      )
       observer.onAnswer()
       return answer
     } catch (error) {
@@ -45,25 +50,6 @@ export function createTransact(
       throw error
     }
   }
-}
-
-// Not by `Promise.race`: what never settles would hold the answer, and with it all its rows, for as long as it is held.
-async function withinLimit<T>(work: Promise<T>, clock: Clock, limitMs: Millis): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const timer = clock.setTimer(limitMs, () => {
-      reject(new Error(`The storage did not answer within ${limitMs} ms`))
-    })
-    Promise.resolve(work).then(
-      (answer) => {
-        timer.cancel()
-        resolve(answer)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
-  })
 }
 
 /** Whether the storage answers at all: a read of one id waits for nobody. Never rejects. */

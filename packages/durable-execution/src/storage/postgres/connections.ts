@@ -1,6 +1,6 @@
 /** Where connections come from: a pool of our own, or the user's. */
 
-import { systemClock, endsWithin } from '../../base/clock.ts'
+import { endsWithin, systemClock, withinLimit } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type Answer, ask, type Given, type PostgresPool, type PostgresPoolClient } from './driver.ts'
 import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
@@ -31,7 +31,15 @@ export class Loan {
 
   /** Runs one statement; see {@link ask}. */
   ask(text: string, values?: Array<Given>, name?: string): Promise<Answer> {
-    return ask(this.client, text, values, name, this.#limitMs)
+    const answer = ask(this.client, text, values, name)
+    return this.#limitMs === undefined
+      ? answer
+      : withinLimit(
+          systemClock,
+          answer,
+          this.#limitMs,
+          `The server did not answer within ${this.#limitMs} ms`,
+        )
   }
 
   /** Gives it back. After an error that may have broken it it is closed instead. */

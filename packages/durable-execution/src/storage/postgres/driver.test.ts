@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 
+import { Loan } from './connections.ts'
 import { ask, type PostgresPoolClient } from './driver.ts'
 
 type Query = PostgresPoolClient['query']
@@ -46,7 +47,6 @@ test.for(failing)('what a client says %s of a failure is passed on', async ([, q
 })
 
 test('a statement without an answer is given up after its time', async () => {
-  await expect(ask({ query: () => {} }, 'select 1', [], undefined, 5)).rejects.toThrow(
-    'The server did not answer within 5 ms',
-  )
+  const client = { query: () => {}, on: () => {}, off: () => {}, release: () => {} }
+  await expect(new Loan(client, 5).ask('select 1')).rejects.toThrow('The server did not answer within 5 ms')
 })

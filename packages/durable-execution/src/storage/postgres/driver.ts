@@ -1,6 +1,5 @@
 /** What the storage needs of `pg`, by shape alone, and how it asks a statement. */
 
-import { systemClock, type Timer } from '../../base/clock.ts'
 import { type SqlValue } from '../sql/fields.ts'
 
 /**
@@ -94,8 +93,7 @@ const asItIs = (text: string): unknown => text
 const TYPES: PostgresQuery['types'] = { getTypeParser: (oid) => (NUMBERS.has(oid) ? Number : asItIs) }
 
 /**
- * Runs one statement. Without values it may be several, parted by semicolons, answered by the last. Rejects too when
- * there is no answer after `limitMs`.
+ * Runs one statement. Without values it may be several, parted by semicolons, answered by the last.
  *
  * Asked by callback, for what an answer costs in Node 24: there the scavenger keeps whatever lies in a cycle that leads
  * through a closure, until the next full collection. The promise of `pg`, and its `query_timeout`, make such
@@ -107,51 +105,30 @@ export function ask(
   text: string,
   values: Array<Given> = [],
   name?: string,
-  limitMs?: number,
 ): Promise<Answer> {
   const query: PostgresQuery = { text, values, rowMode: 'array', types: TYPES }
   if (name !== undefined) {
     query.name = name
   }
   return new Promise((resolve, reject) => {
-    const question = new Question(resolve, reject, limitMs)
-    const returned = client.query(query, (error, answer) => question.end(error, answer))
+    const returned = client.query(query, (error, answer) => {
+      if (error === undefined || error === null) {
+        resolve(lastOf(answer))
+      } else {
+        reject(error)
+      }
+    })
     if (returned instanceof Promise) {
-      returned.then(
-        (answer) => {
-          // A wrapper that passes the callback on has nothing to resolve with: then the callback answers.
-          if (answer !== undefined && answer !== null) {
-            question.end(undefined, answer)
-          }
-        },
-        (error: unknown) => question.end(error, undefined),
-      )
+      returned.then((answer) => {
+        // A wrapper that passes the callback on has nothing to resolve with: then the callback answers.
+        if (answer !== undefined && answer !== null) {
+          resolve(lastOf(answer))
+        }
+      }, reject)
     }
   })
 }
 
-/** A statement that waits for its answer. */
-class Question {
-  readonly #resolve: (answer: Answer) => void
-  readonly #reject: (error: Error) => void
-  readonly #timer: Timer | undefined
-
-  constructor(resolve: (answer: Answer) => void, reject: (error: Error) => void, limitMs?: number) {
-    this.#resolve = resolve
-    this.#reject = reject
-    if (limitMs !== undefined) {
-      this.#timer = systemClock.setTimer(limitMs, () => {
-        this.end(new Error(`The server did not answer within ${limitMs} ms`), undefined)
-      })
-    }
-  }
-
-  end(error: unknown, answer: unknown): void {
-    this.#timer?.cancel()
-    if (error === undefined || error === null) {
-      this.#resolve((Array.isArray(answer) ? answer.at(-1) : answer) as Answer)
-    } else {
-      this.#reject(error as Error)
-    }
-  }
+function lastOf(answer: unknown): Answer {
+  return (Array.isArray(answer) ? answer.at(-1) : answer) as Answer
 }

@@ -88,17 +88,8 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
       throw error
     }
   }
-  const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> => {
-    const loan = await connections.lend()
-    try {
-      const { rows } = await loan.ask(text, values)
-      loan.end()
-      return rows
-    } catch (error) {
-      loan.end(error)
-      throw error
-    }
-  }
+  const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> =>
+    await withLoan(connections, async (loan) => (await loan.ask(text, values)).rows)
   const hints = checked.hasHints ? createHints(checked, connections, runAlone, tracked) : undefined
 
   const closeOnce = async (): Promise<void> => {
