@@ -1,7 +1,7 @@
 /** What must hold between the ledger and the rows: how often, when and where functions were started. */
 
 import { type Evidence, type Report } from './check.ts'
-import { type LedgerLine } from './ledger.ts'
+import { isStandstill, type LedgerLine } from './ledger.ts'
 import { KNOWN_TO } from './tasks.ts'
 import { type ExecutionRow } from '../../../src/machine/execution.ts'
 
@@ -19,7 +19,7 @@ const LATE_SLACK_MS = 1_000
 export function checkStarts(evidence: Evidence, report: Report): void {
   const lines = new Map<string, Array<LedgerLine>>()
   for (const line of evidence.ledger) {
-    if (line.what !== 'stall') {
+    if (!isStandstill(line)) {
       const group = lines.get(line.executionId) ?? []
       lines.set(line.executionId, group)
       group.push(line)
@@ -51,9 +51,7 @@ type Explanations = {
 }
 
 function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
-  const stalls = ledger
-    .filter(({ what }) => what === 'stall')
-    .map(({ pid, at }) => ({ kind: 'stall', pid, at }))
+  const stalls = ledger.filter(isStandstill).map(({ pid, at }) => ({ kind: 'stall', pid, at }))
   // A lost connection is no reason to lose a lease.
   const all = [...disturbances.filter(({ kind }) => kind !== 'disconnect'), ...stalls]
   const byPid = Map.groupBy(all, ({ pid }) => pid)

@@ -208,6 +208,13 @@ test.for([
   expect(check({ ...evidence, disturbances: [{ kind, pid, at: NOW + 100 }] })).toEqual([])
 })
 
+test('a second start is explained when the process had waited for a lock, and not when another one had', () => {
+  const wait = (pid: number): LedgerLine => line('wait', '-', 50, { pid })
+  expect(check(withLines(line('start', 'a', 300, { pid: NEW }), wait(OLD)))).toEqual([])
+  const findings = check(withLines(line('start', 'a', 300, { pid: NEW }), wait(NEW + 1)))
+  expect(findings.map(({ promise }) => promise)).toContain('starts are explained')
+})
+
 test('a second start is explained when the process had stood still before the first, and began late', () => {
   const evidence = withLines(line('start', 'a', 300, { pid: NEW }))
   expect(check({ ...evidence, disturbances: [{ kind: 'stall', pid: OLD, at: NOW - 3_000 }] })).toEqual([])

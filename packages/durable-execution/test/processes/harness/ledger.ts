@@ -4,9 +4,10 @@ import { openSync, readFileSync, writeSync } from 'node:fs'
 
 /**
  * What a line tells: that a function began, returned, threw on purpose, or heard that it should stop; or that
- * the process itself could not do anything for a while, which costs leases like any other stall.
+ * the process itself could not do anything for a while, which costs leases like any other stall: it stood still, or
+ * waited for the lock of a file, which only the one who has it can keep from others.
  */
-const KINDS = ['start', 'end', 'fail', 'stopped', 'stall'] as const
+const KINDS = ['start', 'end', 'fail', 'stopped', 'stall', 'wait'] as const
 
 export type LedgerLine = {
   what: (typeof KINDS)[number]
@@ -16,6 +17,11 @@ export type LedgerLine = {
   /** When, in milliseconds since 1970, by the clock of the machine that all processes share. */
   at: number
   taskId: string
+}
+
+/** Whether the line tells of the process, and not of a task. */
+export function isStandstill({ what }: Pick<LedgerLine, 'what'>): boolean {
+  return what === 'stall' || what === 'wait'
 }
 
 /** Adds a line; of now, unless it says when. */

@@ -14,7 +14,7 @@ import {
 } from '../../../src/machine/execution.ts'
 import { check, type Disturbance, type Evidence, type Finding, type Sighting } from './check.ts'
 import { Crew } from './crew.ts'
-import { type LedgerLine, readLedger } from './ledger.ts'
+import { isStandstill, type LedgerLine, readLedger } from './ledger.ts'
 import { disturb } from './nemesis.ts'
 import { openStorage, type Place } from './places.ts'
 import { executionsOf, Producer, type Workload } from './producer.ts'
@@ -43,6 +43,8 @@ export type Figures = {
   stalls: number
   restarts: number
   disconnects: number
+  /** How often a process said that it could do nothing for a while: what is excused by that. */
+  standstills: number
   /** Starts beyond the first of an attempt: what kills and stalls have cost. */
   repeatedStarts: number
   cancelled: number
@@ -270,6 +272,7 @@ function figuresOf(evidence: Evidence, crew: Crew, refused: number, seconds: num
     stalls: crew.count('stall'),
     restarts: crew.count('restart'),
     disconnects: crew.count('disconnect'),
+    standstills: evidence.ledger.filter(isStandstill).length,
     repeatedStarts: starts.length - attempts.size,
     cancelled: evidence.cancels.filter(({ hasCancelled }) => hasCancelled).length,
     refused,

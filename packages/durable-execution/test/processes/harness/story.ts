@@ -1,6 +1,7 @@
 /** The story behind a finding: what happened to its execution, and to the processes around that time. */
 
 import { type Evidence, type Finding } from './check.ts'
+import { isStandstill } from './ledger.ts'
 
 // A lease, and as long again on both sides.
 const AROUND_MS = 8_000
@@ -21,11 +22,14 @@ export function storyOf({ ledger, disturbances, rows }: Evidence, { executionId 
   const from = Math.min(...times)
   const until = Math.max(...times)
   const isNear = ({ at }: { at: number }): boolean => at >= from - AROUND_MS && at <= until + AROUND_MS
-  const stalls = ledger.filter(({ what }) => what === 'stall').filter(isNear)
+  const standstills = ledger.filter(isStandstill).filter(isNear)
   return [
     ...own.map(({ at, what, attempt, pid }) => ({ at, text: `${what} of attempt ${attempt} in ${pid}` })),
     ...disturbances.filter(isNear).map(({ at, kind, pid }) => ({ at, text: `${kind} of ${pid ?? 'all'}` })),
-    ...stalls.map(({ at, pid }) => ({ at, text: `${pid} stood still` })),
+    ...standstills.map(({ at, pid, what }) => ({
+      at,
+      text: what === 'stall' ? `${pid} stood still` : `${pid} waited for the lock`,
+    })),
     ...(row === undefined ? [] : [{ at: row.createdAt.getTime(), text: 'created' }]),
     ...(row?.startedAt === undefined
       ? []

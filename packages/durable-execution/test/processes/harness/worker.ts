@@ -26,14 +26,30 @@ const executor = new DurableExecutor(storage, {
 defineTasks(executor, { note, pause: async (ms, signal) => await pause(ms, undefined, { signal }) }, version)
 
 // A machine that is too busy stalls processes as SIGSTOP does. They say so, or their losses could not be explained.
+function noteStandstill(what: 'stall' | 'wait', since: number): void {
+  if (Date.now() - since > expireMs / 4) {
+    note({ what, executionId: '-', attempt: 0, taskId: '-', at: since })
+  }
+}
+
 let lookedAt = Date.now()
 setInterval(() => {
-  const now = Date.now()
-  if (now - lookedAt > expireMs / 4) {
-    note({ what: 'stall', executionId: '-', attempt: 0, taskId: '-', at: lookedAt })
-  }
-  lookedAt = now
+  noteStandstill('stall', lookedAt)
+  lookedAt = Date.now()
 }, LOOK_EVERY_MS).unref()
+
+// So does a disk that is too slow: who waits for the lock of a file has done nothing, and its lease runs on.
+if (place.kind === 'sqlite') {
+  const { withTransaction } = storage
+  storage.withTransaction = async (fn, hint) => {
+    const askedAt = Date.now()
+    try {
+      return await withTransaction(fn, hint)
+    } finally {
+      noteStandstill('wait', askedAt)
+    }
+  }
+}
 
 process.once('SIGTERM', () => {
   executor
