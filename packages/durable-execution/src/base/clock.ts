@@ -78,6 +78,13 @@ export function sleep(clock: Clock, ms: Millis): Promise<void> {
   })
 }
 
+/** Resolves in a later turn of the event loop, after what is due now. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.setImmediate(resolve)
+  })
+}
+
 /**
  * What the work comes to, if it ends within the time; else rejects with an error that says the message. Work that goes on is
  * left alone. Not by `Promise.race`: what never settles would hold the answer for as long as it is held.

@@ -1,7 +1,6 @@
 /** Takes due work while there are free slots, and starts it once the claim is committed. */
 
 import { type Millis } from '../base/clock.ts'
-import { InFlight } from '../base/in-flight.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type DurableStorageClaim } from '../storage/contract.ts'
 import { claimRows, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
@@ -12,9 +11,6 @@ import { type Starter } from './starter.ts'
 
 /** A claim that was sent and not acknowledged: it may have happened. */
 type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
-
-// Claims of fewer rows than this are not worth a second transaction.
-const SMALL_CLAIM = 50
 
 type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>
 
@@ -37,16 +33,11 @@ export class Claiming {
   #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
   #isClaiming = false
-  readonly #starting = new InFlight()
-  /** Half of the slots, so that one half is claimed while the other one is started. */
-  readonly #claimSize: number
 
   constructor(engine: Engine, runs: Runs, starter: Starter) {
     this.#engine = engine
     this.#runs = runs
     this.#starter = starter
-    const { maxConcurrentRuns } = engine.options
-    this.#claimSize = Math.max(Math.ceil(maxConcurrentRuns / 2), Math.min(maxConcurrentRuns, SMALL_CLAIM))
     const { clock, random } = engine.doors
     this.loop = new Loop({
       name: 'claiming',
@@ -111,7 +102,7 @@ export class Claiming {
     this.#starter.stop()
     this.#wakeAt?.cancel()
     await this.loop.stop()
-    await this.#starting.idle()
+    await this.#starter.idle()
     try {
       await this.#adoptDoubtful()
     } catch (error) {
@@ -141,7 +132,7 @@ export class Claiming {
     }
     if (this.#mayBeDue()) {
       this.#isMoreDue = false
-      await this.#claimSome(due, Math.min(limit, this.#claimSize))
+      await this.#claimSome(due, limit)
       // Once that one is taken, another may be the next.
       this.#isLookDue ||= this.#isNextDue()
     }
@@ -218,28 +209,9 @@ export class Claiming {
     } finally {
       this.#isClaiming = false
     }
-    if (rows.length < limit) {
-      letGo()
-      await this.#starter.start(rows, deadlineAt)
-      return
-    }
-    this.#isMoreDue = true
-    void this.#starting.run(() => this.#startSoon(rows, deadlineAt, letGo))
-  }
-
-  /**
-   * Starts rows after the next claim has gone out: what starting many costs here is then done while the storage is
-   * at work. Their slots stay taken until they start.
-   */
-  async #startSoon(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis, letGo: () => void): Promise<void> {
-    const { clock } = this.#engine.doors
-    // The loop goes on in the first of these turns.
-    for (let turn = 0; turn < 2; turn += 1) {
-      await new Promise<void>((resolve) => {
-        clock.setImmediate(resolve)
-      })
-    }
+    this.#isMoreDue ||= rows.length >= limit
     letGo()
+    // Nothing is claimed meanwhile: starting may take several turns.
     await this.#starter.start(rows, deadlineAt)
   }
 

@@ -1,5 +1,6 @@
 /** Closes what has finished: at once where this process finished it, batch by batch, in no hurry of its own. */
 
+import { nextTurn } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type OpenExecution } from '../store/effects.ts'
 import { type Below, cancelBelow, closeFinished, findBelow } from '../store/close.ts'
@@ -38,9 +39,7 @@ export class Closer {
 
   async #work(): Promise<void> {
     // A later turn, so that what finishes in one turn is closed together.
-    await new Promise<void>((resolve) => {
-      this.#engine.doors.clock.setImmediate(resolve)
-    })
+    await nextTurn(this.#engine.doors.clock)
     while (this.#pending.size > 0) {
       const open = [...this.#pending.values()]
       this.#pending = new Map()

@@ -1,16 +1,22 @@
 /** Starts rows that this process has claimed, and gives back those that it cannot run. */
 
-import { type Millis } from '../base/clock.ts'
+import { type Millis, nextTurn } from '../base/clock.ts'
 import { DurableExecutionCancelledError } from '../base/errors.ts'
+import { InFlight } from '../base/in-flight.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type Engine } from './engine.ts'
 import { giveBack } from './give-back.ts'
 import { leaseOf, type Runs } from './runs.ts'
 
+// Functions that compute without waiting run within the turn that starts them. So many milliseconds of them, and leases are renewed,
+// timers fire and answers are read before the next one begins.
+const TURN_MS = 20
+
 export class Starter {
   readonly #engine: Engine
   readonly #runs: Runs
   readonly #onRunsStarted: (deadlineAt: Millis) => void
+  readonly #starting = new InFlight()
   #isOver = false
 
   /** `onRunsStarted` hears until when the leases of what was started last. */
@@ -25,30 +31,49 @@ export class Starter {
     this.#isOver = true
   }
 
+  /** Resolves when all that was to be started has been, or was given back. */
+  async idle(): Promise<void> {
+    await this.#starting.idle()
+  }
+
   /**
    * Starts rows that this process has claimed; those that cannot be run here are given back. So are those whose lease must be
    * believed lapsed: after a long wait for the commit, or after this process stood still, somebody else may have them.
    */
   async start(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<void> {
-    const { registry, doors } = this.#engine
+    await this.#starting.run(async () => {
+      const refused = await this.#startMost(rows, deadlineAt)
+      if (rows.length > refused.length) {
+        this.#onRunsStarted(deadlineAt)
+      }
+      // Most often during shutdown.
+      const attempts = refused.map((row) => ({ row, lease: leaseOf(row) }))
+      await giveBack(this.#engine, attempts, 'claimed executions')
+    })
+  }
+
+  /** Gives the rows that were not started. */
+  async #startMost(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<Array<ExecutionRow>> {
+    const { registry } = this.#engine
+    const { clock } = this.#engine.doors
     const refused: Array<ExecutionRow> = []
+    let turnEndsAt = clock.monotonicNow() + TURN_MS
     for (const row of rows) {
+      if (clock.monotonicNow() >= turnEndsAt) {
+        await nextTurn(clock)
+        turnEndsAt = clock.monotonicNow() + TURN_MS
+      }
       const definition = registry.get(row.taskId)
       if (this.#runs.isActive(row.executionId)) {
         // It could be claimed, so the run that is still at it here has lost its lease.
         this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
         refused.push(row)
-      } else if (definition === undefined || this.#isOver || doors.clock.monotonicNow() >= deadlineAt) {
+      } else if (definition === undefined || this.#isOver || clock.monotonicNow() >= deadlineAt) {
         refused.push(row)
       } else {
         this.#runs.start(row, definition, deadlineAt)
       }
     }
-    if (rows.length > refused.length) {
-      this.#onRunsStarted(deadlineAt)
-    }
-    // Most often during shutdown.
-    const attempts = refused.map((row) => ({ row, lease: leaseOf(row) }))
-    await giveBack(this.#engine, attempts, 'claimed executions')
+    return refused
   }
 }

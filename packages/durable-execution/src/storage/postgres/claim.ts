@@ -3,14 +3,15 @@
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { type DurableStorageClaim } from '../contract.ts'
 import { type SqlValue, toSqlTime } from '../sql/fields.ts'
-import { CLAIMED_COLUMNS, type ClaimedCells, readClaimed } from '../sql/rows.ts'
+import { type ClaimedCells, readClaimed } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
 import { type ClaimCursor, type Place } from './claim-cursor.ts'
+import { claimedColumns, fillUsual, startAtOf } from './claimed-columns.ts'
 import { bind, bindTexts } from './columns.ts'
 import { type Given } from './driver.ts'
 import { type Call } from './session.ts'
-import { bindIds, columnsOf, limitText } from './statements.ts'
+import { bindIds, limitText } from './statements.ts'
 
 /** Takes the earliest due rows of the tasks that nobody has locked; gives them as they are then. */
 export function claimRows(
@@ -36,12 +37,15 @@ export function claimRows(
       )
     }
     // They come as they were found, which the sort keeps among equals.
-    taken.sort((a, b) => Number(a[START_AT]) - Number(b[START_AT]) || Number(a.at(-1)) - Number(b.at(-1)))
+    taken.sort((a, b) => startAtOf(a) - startAtOf(b) || Number(a.at(-1)) - Number(b.at(-1)))
     const last = taken.at(-1)
     if (last !== undefined && taken.length >= limit) {
-      cursor.gotAll(taskIds, from, { startAt: Number(last[START_AT]), seq: Number(last.at(-1)) }, nowMs)
+      cursor.gotAll(taskIds, from, { startAt: startAtOf(last), seq: Number(last.at(-1)) }, nowMs)
     } else {
       cursor.gotLess()
+    }
+    for (const values of taken) {
+      fillUsual(values, nowMs)
     }
     return readClaimed(taken, claimedCells(claim))
   }
@@ -54,8 +58,6 @@ export function claimRows(
 function halfDone(taken: ReadonlyArray<unknown>, cause: unknown): never {
   throw taken.length === 0 ? cause : new Error('Only a part of the due rows could be claimed', { cause })
 }
-
-const START_AT = CLAIMED_COLUMNS.findIndex(({ name }) => name === 'start_at')
 
 function claimedCells({ now, expiresAt, leaseId, executorId }: DurableStorageClaim): ClaimedCells {
   return {
@@ -95,6 +97,6 @@ function claimStatement(
     update ${table} e set status = 'running', started_at = greatest(${now}, e.started_at + 1),
       expires_at = ${expiresAt}, updated_at = ${now}, lease_id = ${leaseId}, executor_id = ${executorId}
     from due where e.execution_id = due.execution_id
-    returning ${columnsOf(CLAIMED_COLUMNS, 'e')}, e.seq`
+    returning ${claimedColumns(now)}, e.seq`
   return { text, values }
 }

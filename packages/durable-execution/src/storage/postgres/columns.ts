@@ -25,12 +25,19 @@ const NULL_AS_TEXT = `E'\\x1e'`
 /** Adds the columns to the values of a statement; those that have a value for each row have the same number of them. */
 export function tabulate(values: Array<Given>, columns: ReadonlyArray<Column>): Table {
   const lists: Array<string> = []
+  const texts: Array<string | undefined> = []
   const expressions = columns.map(({ type, cells }) => {
     if (cells.kind === 'same') {
       return cells.cell === null ? `null::${type}` : `${bind(values, cells.cell)}::${type}`
     }
-    lists.push(asList(values, cells.cells))
-    return type === 'text' ? `given.c${lists.length}` : `given.c${lists.length}::${type}`
+    const text = joined(cells.cells)
+    // What a run gave and what becomes of it are two columns, and the same in most rows: then they are one list.
+    let place = text === undefined ? -1 : texts.indexOf(text)
+    if (place < 0) {
+      place = texts.push(text) - 1
+      lists.push(listOf(values, cells.cells, text))
+    }
+    return type === 'text' ? `given.c${place + 1}` : `given.c${place + 1}::${type}`
   })
   const names = lists.map((_, index) => `c${index + 1}`)
   const source = lists.length === 0 ? '' : `unnest(${lists.join(', ')}) as given(${names.join(', ')})`
@@ -51,16 +58,24 @@ export function bind(values: Array<Given>, value: Given): string {
   return `$${values.length}`
 }
 
-// Of two cells or more: an empty text alone would be an empty array.
 function asList(values: Array<Given>, cells: ReadonlyArray<SqlValue>): string {
+  return listOf(values, cells, joined(cells))
+}
+
+function listOf(values: Array<Given>, cells: ReadonlyArray<SqlValue>, text: string | undefined): string {
+  return text === undefined
+    ? `${bind(
+        values,
+        cells.map((cell) => (cell === null ? null : String(cell))),
+      )}::text[]`
+    : `string_to_array(${bind(values, text)}::text, ${AS_TEXT}, ${NULL_AS_TEXT})`
+}
+
+/** The cells, two or more, as one text; undefined where one of them holds a separator. An empty cell alone would be no list. */
+function joined(cells: ReadonlyArray<SqlValue>): string | undefined {
   // Joined without separators first, since two looks through one long text cost less than one at each cell.
   const all = cells.join('')
-  if (all.includes(SEPARATOR) || all.includes(NULL)) {
-    return `${bind(
-      values,
-      cells.map((cell) => (cell === null ? null : String(cell))),
-    )}::text[]`
-  }
-  const joined = (cells.includes(null) ? cells.map((cell) => cell ?? NULL) : cells).join(SEPARATOR)
-  return `string_to_array(${bind(values, joined)}::text, ${AS_TEXT}, ${NULL_AS_TEXT})`
+  return all.includes(SEPARATOR) || all.includes(NULL)
+    ? undefined
+    : (cells.includes(null) ? cells.map((cell) => cell ?? NULL) : cells).join(SEPARATOR)
 }

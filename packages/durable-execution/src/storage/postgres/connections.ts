@@ -4,6 +4,7 @@ import { endsWithin, systemClock, withinLimit } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type Answer, ask, type Given, type PostgresPool, type PostgresPoolClient } from './driver.ts'
 import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
+import { MemoryKeeping } from './keep-memory.ts'
 import { type CheckedOptions } from './options.ts'
 import { connectionOptions } from './settings.ts'
 
@@ -142,6 +143,7 @@ function openConnections(
   let opening: Promise<OwnPool> | undefined
   let isRefused = false
   const limitMs = statementTimeoutMs + LATE_REPLY_MS
+  const memoryKeeping = new MemoryKeeping()
   const open = async (settings: Record<string, unknown>): Promise<OwnPool> => {
     const { Pool } = await importDriver()
     const pool = new Pool({
@@ -162,7 +164,11 @@ function openConnections(
       opening ??= open({ options: connectionOptions(statementTimeoutMs) })
       const used = opening
       try {
-        return await lendFrom(await used, limitMs)
+        const loan = await lendFrom(await used, limitMs)
+        if (!isRefused) {
+          await memoryKeeping.lent(loan)
+        }
+        return loan
       } catch (error) {
         if (!isRefusedSetting(error)) {
           throw error

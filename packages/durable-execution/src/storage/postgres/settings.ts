@@ -12,6 +12,7 @@ const PLAN_SETTINGS: ReadonlyArray<readonly [name: string, value: string]> = [
   ['enable_hashjoin', 'off'],
   ['enable_mergejoin', 'off'],
   ['enable_sort', 'off'],
+  ['enable_memoize', 'off'],
   ['jit', 'off'],
 ]
 

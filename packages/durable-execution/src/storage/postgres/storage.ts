@@ -183,7 +183,11 @@ function createHints(
     sender,
   })
   const notify = createNotify(async (hint) => {
-    await runAlone('select pg_notify($1, $2)', [channel, toPayload({ from: sender, hint })])
+    // A hint that a crash of the server loses has nobody left to tell, so its commit need not wait for the disk.
+    await runAlone(`select pg_notify($1, $2), set_config('synchronous_commit', 'off', true)`, [
+      channel,
+      toPayload({ from: sender, hint }),
+    ])
   })
   return {
     members: {

@@ -1,6 +1,6 @@
 /** Transactions on one connection: begin, commit, and what can go wrong with either. */
 
-import { systemClock } from '../../base/clock.ts'
+import { nextTurn, systemClock } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertNoForeignTransaction, retryWhileBusy } from './busy.ts'
 import { type SqliteDriver } from './driver.ts'
@@ -9,9 +9,7 @@ import { type SqliteDriver } from './driver.ts'
 export async function begin(driver: SqliteDriver): Promise<void> {
   // From a turn of its own, in which nothing else is left to run: what is awaited between here and the
   // commit is done at once, so no code of the user's can find the database locked by its own process.
-  await new Promise<void>((resolve) => {
-    systemClock.setImmediate(resolve)
-  })
+  await nextTurn(systemClock)
   await retryWhileBusy(driver, () => {
     assertNoForeignTransaction(driver)
     driver.prepare('begin immediate').run([])

@@ -53,6 +53,32 @@ const startCases: Array<EngineConformanceCase> = [
     assert.ok((startedAfterMs[1] ?? Infinity) <= 60_200, String(startedAfterMs))
   }),
 
+  engineCase(
+    'run.turns',
+    'functions that compute without waiting leave turns of the event loop between them',
+    async (world) => {
+      let computedMs = 0
+      const { clock } = world
+      const executor = world.newExecutor({
+        doors: { clock: { ...clock, monotonicNow: () => clock.monotonicNow() + computedMs } },
+      })
+      const seen: Array<string> = []
+      const task = executor.task({
+        id: 'computing',
+        timeoutMs: 60_000,
+        run: () => {
+          computedMs += 100
+          seen.push('run')
+          clock.setImmediate(() => seen.push('turn'))
+        },
+      })
+      const handles = await executor.enqueueTasks(task, [1, 2, 3])
+      await world.until(executor.start())
+      await Promise.all(handles.map((handle) => world.finish(handle)))
+      assert.deepEqual(seen.slice(0, 5), ['run', 'turn', 'run', 'turn', 'run'])
+    },
+  ),
+
   engineCase('run.context', 'the function is told which task, execution and attempt it is', async (world) => {
     const { contexts, finished } = await runEndings(world, [throwing(new Error('no')), () => 'ok'], {
       retryOptions: { maxAttempts: 1 },

@@ -45,6 +45,7 @@ export const RULES_A: Record<string, string> = {
   'run.not_before_start_at': 'An execution runs at or after its startAt.',
   'run.start_at': 'startAt is at first the creation plus the sleep before the run.',
   'run.retry_does_not_sleep': 'A retry does not sleep again.',
+  'run.turns': 'Functions that compute without waiting leave turns of the event loop between them.',
   'run.context': 'A function is told its task, its execution and which attempt it is.',
   'run.prev_error': 'An attempt is told how the one before ended.',
   'run.own_error': 'An error of the engine’s classes ends the attempt as it is.',
