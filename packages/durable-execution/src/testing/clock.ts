@@ -2,6 +2,7 @@
 
 import { type Clock, type Millis } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
+import { TestKitError } from './kit-error.ts'
 
 /**
  * A clock that stands still until it is moved.
@@ -108,6 +109,15 @@ export function createTestClock(options: { now?: Date } = {}): TestClock {
     },
     pendingTimers: () => pending.size,
   }
+}
+
+/** A length of time that is given to somebody who only moves forward. */
+export function toForwardMillis(by: Millis | string): Millis {
+  const ms = toMillis(by)
+  if (!Number.isFinite(ms) || ms < 0) {
+    throw new TestKitError(`Time only moves forward: give 0 ms or more, got ${by}`)
+  }
+  return ms
 }
 
 function toMillis(by: Millis | string): Millis {

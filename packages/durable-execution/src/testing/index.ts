@@ -13,6 +13,7 @@ export {
   type Violation,
 } from '../machine/invariants.ts'
 export { createTestClock, type TestClock } from './clock.ts'
+export { type TestLogLine } from './collected-logs.ts'
 export { type ConformanceCase, type ConformanceNeed, type ConformanceWorld } from './conformance/case.ts'
 export {
   type EngineConformanceOptions,
@@ -24,6 +25,12 @@ export {
   storageConformanceCases,
   type StorageConformanceOptions,
 } from './conformance/storage-conformance.ts'
+export { crashEverywhere, type CrashEverywhereOptions, type CrashReport } from './crash-everywhere.ts'
+export { type CrashPoint } from './crash/crash-point.ts'
+export { type CrashTaskDefinition } from './crash/crash-world.ts'
+export { CrashDifferenceError } from './crash/difference-error.ts'
+export { type CrashOutcome } from './crash/outcome.ts'
+export { type Outside, type OutsideEffect } from './crash/outside.ts'
 export {
   createFaultyStorage,
   type FaultyStorage,
@@ -32,4 +39,6 @@ export {
   type TransactionTrace,
 } from './faults.ts'
 export { hideOptionalMembers } from './hide-optional-members.ts'
+export { TestKitError } from './kit-error.ts'
+export { createTestExecutor, type TestExecutor, type TestExecutorOptions } from './test-executor.ts'
 export { withDoors } from './with-doors.ts'

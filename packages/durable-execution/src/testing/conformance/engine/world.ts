@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 
 import { type Doors } from '../../../base/doors.ts'
 import { type Millis } from '../../../base/clock.ts'
-import { type Logger } from '../../../base/logger.ts'
 import { type DurableTaskHandle } from '../../../client/handle.ts'
 import { type DurableTaskFinishedExecution } from '../../../client/view.ts'
 import { DurableExecutor } from '../../../executor/executor.ts'
@@ -13,6 +12,8 @@ import { ALL_STATUSES, type ExecutionRow } from '../../../machine/execution.ts'
 import { checkWorld } from '../../../machine/invariants.ts'
 import { type DurableStorage } from '../../../storage/contract.ts'
 import { createTestClock, type TestClock } from '../../clock.ts'
+import { collectLogs, type TestLogLine } from '../../collected-logs.ts'
+import { createMortalStorage } from '../../mortal-storage.ts'
 import { withDoors } from '../../with-doors.ts'
 
 /** What a case is given. */
@@ -20,7 +21,7 @@ export type EngineWorld = {
   clock: TestClock
   storage: DurableStorage
   /** Every line that an executor of this world logged. */
-  logs: Array<{ level: 'debug' | 'info' | 'error'; message: string; meta: Array<unknown> }>
+  logs: Array<TestLogLine>
   /** An executor on the world's storage (or another one) and clock, shut down when the case ends. */
   newExecutor: (options?: NewExecutorOptions) => DurableExecutor
   /** Moves the clock in steps of 50 ms until the promise settles; fails after `limit` of moved time. */
@@ -123,33 +124,4 @@ export async function runInWorld(
   if (isChecked) {
     assert.deepEqual(checkWorld(await rows()), [], 'the rows keep every invariant')
   }
-}
-
-/** A storage that, from one moment on, answers nothing: as seen by a process that has died. */
-function createMortalStorage(storage: DurableStorage): { storage: DurableStorage; die: () => void } {
-  let isDead = false
-  const never = new Promise<never>(() => {})
-  return {
-    storage: new Proxy(storage, {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name, target)
-        if (typeof member !== 'function') {
-          return member
-        }
-        return (...args: Array<unknown>): unknown => (isDead ? never : Reflect.apply(member, target, args))
-      },
-    }),
-    die: () => {
-      isDead = true
-    },
-  }
-}
-
-function collectLogs(logs: EngineWorld['logs']): Logger {
-  const collect =
-    (level: EngineWorld['logs'][number]['level']) =>
-    (message: string, ...meta: Array<unknown>): void => {
-      logs.push({ level, message, meta })
-    }
-  return { debug: collect('debug'), info: collect('info'), error: collect('error') }
 }
