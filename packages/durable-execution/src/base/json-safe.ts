@@ -60,7 +60,9 @@ function areSafeElements(elements: ReadonlyArray<unknown>, levelsLeft: number, w
       return false
     }
   }
-  return Object.keys(elements).length === elements.length
+  return (
+    Object.keys(elements).length === elements.length && Object.getOwnPropertySymbols(elements).length === 0
+  )
 }
 
 function areSafeProperties(value: Record<string, unknown>, levelsLeft: number, walk: Walk): boolean {

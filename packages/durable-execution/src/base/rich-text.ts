@@ -43,7 +43,16 @@ const REDUCERS = {
 }
 
 const REVIVERS = {
-  Error: (reduced: unknown) => withOwnClass(deserializeError(reduced)),
+  Error: (reduced: unknown) => {
+    if (
+      typeof reduced !== 'object' ||
+      reduced === null ||
+      typeof Reflect.get(reduced, 'message') !== 'string'
+    ) {
+      throw new TypeError('An error was written without its message')
+    }
+    return withOwnClass(deserializeError(reduced))
+  },
   Buffer: (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
 }
 
@@ -106,11 +115,22 @@ function classNameOf(value: object): string {
 
 /** Whether the object has properties that devalue does not write for its tag. */
 function hasMoreProperties(value: object, tag: string): boolean {
-  if (tag === 'Object' || tag === 'String' || ArrayBuffer.isView(value)) {
+  if (tag === 'Object') {
     return false
   }
-  const written = Array.isArray(value) ? defaultStringifyOperations.indicesOf(value).length : 0
-  return Object.keys(value).length > written
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    return true
+  }
+  // Each element of a view is a key too, and there may be millions.
+  return !ArrayBuffer.isView(value) && Object.keys(value).length > writtenKeys(value, tag)
+}
+
+function writtenKeys(value: object, tag: string): number {
+  if (Array.isArray(value)) {
+    return defaultStringifyOperations.indicesOf(value).length
+  }
+  // The characters of a boxed text.
+  return tag === 'String' ? (value as { length: number } & object).length : 0
 }
 
 function isPlainObject(value: object): boolean {

@@ -4,7 +4,8 @@ import { type CancelSignal, createCancellablePromise, toCancelSignal } from '../
 import { DurableExecutionCancelledError, DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type Serializer } from '../base/serializer.ts'
-import { type ExecutionRow, isFinishedStatus } from '../machine/execution.ts'
+import { assertKnownStatus, type ExecutionRow, isFinishedStatus } from '../machine/execution.ts'
+import { shown } from '../task/options.ts'
 import { type RowReader } from './reader.ts'
 import {
   convertTaskExecutionStorageObjectToTaskExecution,
@@ -93,7 +94,7 @@ class Handle<TOutput> implements DurableTaskHandle<TOutput> {
   get waitAndGetTaskFinishedExecution(): DurableTaskHandle<TOutput>['waitAndGetTaskFinishedExecution'] {
     return async (options) => {
       const { signal, pollingIntervalMs } = options ?? {}
-      const cancelSignal = signal === undefined || signal === null ? undefined : toCancelSignal(signal)
+      const cancelSignal = resolveSignal(signal)
       const intervalMs = resolvePollMs(pollingIntervalMs)
       const row = await waitUntilFinished(
         this.#taskId,
@@ -127,6 +128,10 @@ export async function readOrThrow(
   executionId: string,
   { reader }: Pick<HandleDoors, 'reader'>,
 ): Promise<ExecutionRow> {
+  // Read together with those that others asked for, who would be told that the storage failed.
+  if (typeof executionId !== 'string') {
+    throw new DurableExecutionError(`Invalid execution id: must be a text, got ${shown(executionId)}`, false)
+  }
   const row = await reader.read(executionId)
   if (row === undefined) {
     throw new DurableExecutionError(`Execution ${executionId} not found`, false)
@@ -156,6 +161,10 @@ async function waitUntilFinished(
     // What runs here has not ended, and a look would only take time from it.
     let row = doors.isRunHere(executionId) ? undefined : await read()
     while (row === undefined || !isFinishedStatus(row.status)) {
+      if (row !== undefined) {
+        // It would never be finished.
+        assertKnownStatus(row)
+      }
       const told = signal?.isCancelled() === true ? undefined : await listening.next(intervalMs)
       if (signal?.isCancelled() === true) {
         throw new DurableExecutionCancelledError()
@@ -172,13 +181,27 @@ function toView<TOutput>(row: ExecutionRow, { serializer }: HandleDoors): Durabl
   return convertTaskExecutionStorageObjectToTaskExecution<TOutput>(row, serializer)
 }
 
+function resolveSignal(given: CancelSignal | AbortSignal | null | undefined): CancelSignal | undefined {
+  if (given === undefined || given === null) {
+    return undefined
+  }
+  const { onCancelled, addEventListener } = given as Record<string, unknown>
+  if (typeof onCancelled !== 'function' && typeof addEventListener !== 'function') {
+    throw new DurableExecutionError(
+      `Invalid signal: must be a CancelSignal or an AbortSignal, got ${shown(given)}`,
+      false,
+    )
+  }
+  return toCancelSignal(given)
+}
+
 function resolvePollMs(given: number | null | undefined): number {
   if (given === undefined || given === null) {
     return LIMITS.waitPollMs
   }
   if (typeof given !== 'number' || !Number.isFinite(given)) {
     throw new DurableExecutionError(
-      `Invalid pollingIntervalMs: must be a finite number, got ${String(given)}`,
+      `Invalid pollingIntervalMs: must be a finite number, got ${shown(given)}`,
       false,
     )
   }

@@ -85,7 +85,7 @@ function toCommon(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
     retryOptions: { ...row.retryOptions },
     sleepMsBeforeRun: row.sleepMsBeforeRun,
     timeoutMs: row.timeoutMs,
-    runInput: serializer.deserialize<unknown>(row.runInput),
+    runInput: serializer.deserialize<unknown>(needed(row, 'runInput')),
     retryAttempts: row.retryAttempts,
     createdAt: copyDate(row.createdAt),
     updatedAt: copyDate(row.updatedAt),

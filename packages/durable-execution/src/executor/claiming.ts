@@ -14,6 +14,9 @@ type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
 
 type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>
 
+// Claims that take nothing, though something is said to be due, come ever more rarely: down to one a second.
+const MOST_VAIN_DOUBLINGS = 10
+
 export class Claiming {
   readonly loop: Loop
   readonly #engine: Engine
@@ -33,6 +36,8 @@ export class Claiming {
   #isLookDue = true
   #wakeAt: { at: Millis; cancel: () => void } | undefined
   #isClaiming = false
+  /** How many claims in a row took nothing. */
+  #vainClaims = 0
 
   constructor(engine: Engine, runs: Runs, starter: Starter) {
     this.#engine = engine
@@ -114,7 +119,8 @@ export class Claiming {
   }
 
   async #claim(): Promise<Millis> {
-    const { registry, pollMs } = this.#engine
+    const { registry, pollMs, knowTime } = this.#engine
+    await knowTime()
     await this.#adoptDoubtful()
     const limit = this.#runs.free
     const taskIds = registry.ids()
@@ -161,8 +167,10 @@ export class Claiming {
     if (this.#nextDueAt === undefined) {
       return lookInMs
     }
-    // A row that is due already came after the claim.
-    return Math.min(Math.max(this.#nextDueAt - store.now(), 1), lookInMs)
+    // A row that is due already came after the claim; or it cannot be claimed, as in a damaged index, and is not to be
+    // asked for without end.
+    const leastMs = 2 ** Math.min(this.#vainClaims, MOST_VAIN_DOUBLINGS)
+    return Math.min(Math.max(this.#nextDueAt - store.now(), leastMs), lookInMs)
   }
 
   /** Learns when the next row is due. */
@@ -210,6 +218,7 @@ export class Claiming {
       this.#isClaiming = false
     }
     this.#isMoreDue ||= rows.length >= limit
+    this.#vainClaims = rows.length === 0 ? this.#vainClaims + 1 : 0
     letGo()
     // Nothing is claimed meanwhile: starting may take several turns.
     await this.#starter.start(rows, deadlineAt)

@@ -11,7 +11,7 @@ import { LIMITS } from '../base/limits.ts'
 import { jitter } from '../base/random.ts'
 import { type Refusal } from '../machine/event.ts'
 import { settleRuns, type Settlement } from '../store/settle.ts'
-import { isStorageThere } from '../store/transact.ts'
+import { isOfTheMoment, isStorageThere } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, failedEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'
@@ -133,8 +133,8 @@ export class Committer {
     outcome: Outcome,
     error: unknown,
   ): Promise<Group> {
-    if (!(await this.#canTouch(outcome))) {
-      // Somebody holds the row, or the storage has gone: that says nothing of the outcome.
+    if (isOfTheMoment(error) || !(await this.#canTouch(outcome))) {
+      // A connection broke, somebody holds the row, or the storage has gone: that says nothing of the outcome.
       return { outcomes, isRepeat: true, failuresAlone }
     }
     if (failuresAlone + 1 < FAILURES_OF_ONE) {

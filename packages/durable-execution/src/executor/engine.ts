@@ -20,6 +20,11 @@ export type Engine = {
   registry: TaskRegistry
   transact: Transact
   store: StoreDoors
+  /**
+   * Resolves once the storage's clock has been read, if it has one; rejects while that cannot be done. By a clock that is wrong
+   * by an hour an executor would take what is not due, and leases that have not lapsed.
+   */
+  knowTime: () => Promise<void> | undefined
   /** How long an idle loop waits between looks: seldom, while the storage hints at what others change. */
   pollMs: () => Millis
   /** Tells everybody who waits what a committed transaction changed. */

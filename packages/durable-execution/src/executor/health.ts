@@ -22,12 +22,23 @@ type Moment = { monotonicAt: Millis; at: Date }
 // What SQLite and Postgres say when there is no room left.
 const DISK_FULL = /SQLITE_FULL|disk is full|disk full|No space left|ENOSPC|53100/i
 
+// So long a full disk is told of after the last write that found no room. What is to be written is tried again sooner,
+// and reads are answered in between; and where nothing is, nobody would ever learn that there is room again.
+const FULL_FOR_MS = 10_000
+
+// A loop may fail a few times while somebody holds a lock, or a connection is made anew; after an outage the next
+// tries come within as long.
+const FAILING_FOR_MS = 10_000
+
 export class Health implements StorageObserver {
   readonly #clock: Clock
   /** When the first question was asked that nothing was answered to since. */
   #unansweredSince: Moment | undefined
   #error: { thrown: unknown } | undefined
-  #isDiskFull = false
+  /** When a write last found no room, on the monotonic clock. */
+  #fullAt: Millis | undefined
+  /** When the storage last came back from an outage, on the monotonic clock. */
+  #backAt: Millis = -Infinity
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -38,16 +49,28 @@ export class Health implements StorageObserver {
   }
 
   onAnswer(): void {
-    this.#unansweredSince = undefined
+    if (this.#unansweredSince !== undefined) {
+      const now = this.#clock.monotonicNow()
+      if (now - this.#unansweredSince.monotonicAt > FAILING_FOR_MS) {
+        this.#backAt = now
+      }
+      this.#unansweredSince = undefined
+    }
     this.#error = undefined
-    this.#isDiskFull = false
+  }
+
+  /** New executions were written: there is room. */
+  onRoom(): void {
+    this.#fullAt = undefined
   }
 
   onFailure(error: unknown): void {
     this.#unansweredSince ??= this.#moment()
     this.#error = { thrown: error }
     const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
-    this.#isDiskFull = DISK_FULL.test(`${String(code)} ${messageOf(error)}`)
+    if (DISK_FULL.test(`${String(code)} ${messageOf(error)}`)) {
+      this.#fullAt = this.#clock.monotonicNow()
+    }
   }
 
   report(facts: {
@@ -60,16 +83,26 @@ export class Health implements StorageObserver {
     const problems: Array<string> = []
     const limitMs = 3 * facts.pollMs
     const since = this.#unansweredSince
-    if (since !== undefined && this.#clock.monotonicNow() - since.monotonicAt > limitMs) {
+    const isAway = since !== undefined && this.#clock.monotonicNow() - since.monotonicAt > limitMs
+    if (isAway) {
       const reason = this.#error === undefined ? '' : `: ${messageOf(this.#error.thrown)}`
       problems.push(`The storage has not answered since ${since.at.toISOString()}${reason}`)
     }
-    if (this.#isDiskFull) {
+    if (this.#fullAt !== undefined && this.#clock.monotonicNow() - this.#fullAt <= FULL_FOR_MS) {
       problems.push('The disk of the storage is full')
     }
     for (const loop of facts.loops) {
       if (loop.silentMs() > limitMs) {
         problems.push(`The loop "${loop.name}" has been silent for ${Math.round(loop.silentMs())} ms`)
+      }
+      // Of a storage that does not answer at all one sentence is enough.
+      const failing = isAway ? undefined : loop.failing
+      if (failing !== undefined) {
+        const forMs = this.#clock.monotonicNow() - Math.max(failing.since, this.#backAt)
+        if (forMs > FAILING_FOR_MS) {
+          const reason = messageOf(failing.error)
+          problems.push(`The loop "${loop.name}" has failed for ${Math.round(forMs)} ms: ${reason}`)
+        }
       }
     }
     if (Math.abs(facts.clockOffsetMs) > facts.expireMs / 3) {

@@ -26,6 +26,7 @@ export class Loop {
   // A counter, not a flag: a wake that comes while a step is under way must not be lost.
   #wakes = 0
   #failures = 0
+  #failing: { since: Millis; error: unknown } | undefined
   #wake: (() => void) | undefined
   #busySince: Millis | undefined
   #dueAt: Millis | undefined
@@ -64,6 +65,11 @@ export class Loop {
     return this.#dueAt === undefined ? 0 : Math.max(0, now - this.#dueAt)
   }
 
+  /** Since when each step has failed, on the monotonic clock, and with what; undefined if the last one did not. */
+  get failing(): { since: Millis; error: unknown } | undefined {
+    return this.#isStopped ? undefined : this.#failing
+  }
+
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       const wakes = this.#wakes
@@ -80,9 +86,12 @@ export class Loop {
     try {
       const pauseMs = await this.#work.step()
       this.#failures = 0
-      return pauseMs
+      this.#failing = undefined
+      // What came of a moment that a damaged row holds must not stop the loop.
+      return Number.isNaN(pauseMs) ? LIMITS.backgroundBackoffMs : pauseMs
     } catch (error) {
       this.#failures += 1
+      this.#failing = { since: this.#failing?.since ?? this.#work.clock.monotonicNow(), error }
       this.#work.onError(error)
       const backoffMs = FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures - 1, 20)
       return jitter(

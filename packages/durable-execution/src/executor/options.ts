@@ -52,17 +52,39 @@ export type ResolvedExecutorOptions = {
   doors: Doors
 }
 
+const KNOWN: Readonly<Record<keyof DurableExecutorOptions, true>> = {
+  serializer: true,
+  logger: true,
+  enableDebug: true,
+  expireMs: true,
+  backgroundProcessIntraBatchSleepMs: true,
+  maxConcurrentTaskExecutions: true,
+  maxLosses: true,
+  maxPayloadBytes: true,
+}
+
 /** Checks the options and fills in the defaults. */
 export function resolveExecutorOptions(
   given: DurableExecutorOptions | null | undefined,
 ): ResolvedExecutorOptions {
   const options = given ?? {}
+  if (typeof options !== 'object') {
+    throw new DurableExecutionError(
+      `Invalid options of DurableExecutor: they must be an object, got ${describe(options)}`,
+      false,
+    )
+  }
   refuseUnbuiltOptions('executor', 'DurableExecutor', options)
+  refuseUnknownOptions(options)
   checkMaxLosses(options.maxLosses, 'Invalid maxLosses')
-  const logger = options.logger ?? createConsoleLogger('DurableExecutor')
+  const serializer = withFunctions('serializer', options.serializer, ['serialize', 'deserialize'])
+  const logger = withFunctions('logger', options.logger, ['debug', 'info', 'error'])
   return {
-    serializer: new WrappedSerializer(options.serializer ?? createDefaultSerializer()),
-    logger: guardLogger(logger, options.enableDebug === true),
+    serializer: new WrappedSerializer(serializer ?? createDefaultSerializer()),
+    logger: guardLogger(
+      logger ?? createConsoleLogger('DurableExecutor'),
+      flag('enableDebug', options.enableDebug),
+    ),
     expireMs: interval('expireMs', options.expireMs, LIMITS.expireMs),
     pollMs: interval(
       'backgroundProcessIntraBatchSleepMs',
@@ -90,6 +112,44 @@ export function checkGrace(graceMs: unknown): number {
     throw new DurableExecutionError('Invalid graceMs: must be a finite number', false)
   }
   return Math.max(0, graceMs)
+}
+
+// A name that is spelled wrong would be a setting that has no effect. Doors come under a symbol, which is no name.
+function refuseUnknownOptions(options: object): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(KNOWN, name) && value !== undefined && value !== null) {
+      throw new DurableExecutionError(
+        `Unknown option ${name} of DurableExecutor. It has ${Object.keys(KNOWN).join(', ')}. Correct the name, or leave it out.`,
+        false,
+      )
+    }
+  }
+}
+
+/** What was given, if it has what is called of it. */
+function withFunctions<T extends object>(
+  name: string,
+  given: T | null | undefined,
+  functions: ReadonlyArray<keyof T & string>,
+): T | undefined {
+  if (given === undefined || given === null) {
+    return undefined
+  }
+  const missing = functions.find((member) => typeof given[member] !== 'function')
+  if (missing !== undefined) {
+    throw new DurableExecutionError(
+      `Invalid ${name}: must have the functions ${functions.join(', ')}; its ${missing} is ${describe(given[missing])}`,
+      false,
+    )
+  }
+  return given
+}
+
+function flag(name: string, given: unknown): boolean {
+  if (given !== undefined && given !== null && typeof given !== 'boolean') {
+    throw new DurableExecutionError(`Invalid ${name}: must be true or false, got ${describe(given)}`, false)
+  }
+  return given === true
 }
 
 /** A length of time, where 0 and less mean the default. */

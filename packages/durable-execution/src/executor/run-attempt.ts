@@ -11,7 +11,7 @@ import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Lease, type NewChild } from '../machine/event.ts'
-import { type ExecutionRow } from '../machine/execution.ts'
+import { damagedField, type ExecutionRow } from '../machine/execution.ts'
 import { type Settlement } from '../store/settle.ts'
 import { createRunContext } from '../task/context.ts'
 import { type DurableChildTask, type RunOutcome, type TaskDefinition } from '../task/define.ts'
@@ -67,6 +67,13 @@ export function releasedEvent(attempt: Pick<Attempt, 'row' | 'lease'>): AttemptE
 
 function callUserCode(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
   const { row, definition } = attempt
+  const damaged = damagedField(row)
+  if (damaged !== undefined) {
+    throw new DurableExecutionError(
+      `Execution ${row.executionId} cannot be run: the ${damaged} of its row is damaged`,
+      false,
+    )
+  }
   const input: unknown = engine.serializer.deserialize(row.runInput)
   const context = createRunContext(row, attempt.cancelSignal, attempt.shutdownSignal)
   const outcome = definition.run(context, input)

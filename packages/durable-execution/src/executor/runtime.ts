@@ -47,7 +47,7 @@ export class Runtime {
     const { doors, logger, serializer } = resolved
     this.#storage = storage
     this.#health = new Health(doors.clock)
-    this.#clock = new StorageClock(storage, doors.clock)
+    this.#clock = new StorageClock(storage, doors.clock, resolved.expireMs)
     const registry = new TaskRegistry()
     const transact = createTransact(storage, doors.clock, this.#health)
     this.engine = {
@@ -64,6 +64,7 @@ export class Runtime {
         newLeaseId: doors.ids.newId,
         planOf: createPlans(registry, resolved.serializer),
       },
+      knowTime: () => (this.#clock.isUnknown ? this.#clock.refresh() : undefined),
       pollMs: () => this.#pollMs(),
       tell: (effects) => this.#tell(effects),
     }
@@ -102,11 +103,15 @@ export class Runtime {
   /** Writes a new execution, and tells who may run it. Callers of one moment share a transaction. */
   async insert(row: ExecutionRow): Promise<void> {
     await this.#inserter.insert(row)
+    this.#health.onRoom()
   }
 
   /** Writes new executions, all or none, and tells who may run them. */
   async insertTogether(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
     await this.#inserter.insertTogether(rows)
+    if (rows.length > 0) {
+      this.#health.onRoom()
+    }
   }
 
   /** Writes new executions in a transaction of the user's. Who may run them hears of it from the storage. */

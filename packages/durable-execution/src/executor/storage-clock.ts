@@ -15,11 +15,14 @@ const QUICK_MS = 5
 export class StorageClock {
   readonly #storage: DurableStorage
   readonly #clock: Clock
+  readonly #limitMs: Millis
   #theirs: { nowMs: Millis; monotonicAt: Millis } | undefined
 
-  constructor(storage: DurableStorage, clock: Clock) {
+  /** A reading is off by half of what it took at most: that may be a third of a lease, which is `expireMs` long. */
+  constructor(storage: DurableStorage, clock: Clock, expireMs: Millis) {
     this.#storage = storage
     this.#clock = clock
+    this.#limitMs = Math.min(LIMITS.clockReadMs, (expireMs * 2) / 3)
   }
 
   /** Whether the storage has a clock that was never read. */
@@ -70,8 +73,8 @@ export class StorageClock {
   async #read(): Promise<Date> {
     let timer: Timer | undefined
     const limit = new Promise<never>((_, reject) => {
-      timer = this.#clock.setTimer(LIMITS.clockReadMs, () => {
-        reject(new Error(`The storage did not say what time it is within ${LIMITS.clockReadMs} ms`))
+      timer = this.#clock.setTimer(this.#limitMs, () => {
+        reject(new Error(`The storage did not say what time it is within ${this.#limitMs} ms`))
       })
     })
     try {

@@ -85,7 +85,8 @@ export class Sweeping {
   }
 
   async #recover(): Promise<Millis> {
-    const { transact, store, registry, options, logger, doors, tell } = this.#engine
+    const { transact, store, registry, options, logger, doors, tell, knowTime } = this.#engine
+    await knowTime()
     const holdMs = this.#holdMs()
     if (holdMs > 0) {
       return holdMs
@@ -127,7 +128,8 @@ export class Sweeping {
   }
 
   async #close(): Promise<Millis> {
-    const { transact, store, registry, options, doors, pollMs } = this.#engine
+    const { transact, store, registry, options, doors, pollMs, knowTime } = this.#engine
+    await knowTime()
     const knows = (taskId: string): boolean => registry.get(taskId) !== undefined
     const { open, unknown } = await findOpen(transact, knows, this.#triedIds)
     const leftSinceMs = store.now() - LEFT_OPEN_MS

@@ -1,7 +1,7 @@
 /** The row of one execution: its statuses, its fields, and how an update changes it. */
 
 import { assert } from '../base/assert.ts'
-import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { DurableExecutionError, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 
 /**
  * The status of an execution as a row keeps it. `ready`, `running`, `waiting_for_children_tasks` and
@@ -251,6 +251,33 @@ export function createDurableTaskExecutionStorageObject({
     row.parentTask = parentTask
   }
   return row
+}
+
+/** Throws where the row has a status that nobody wrote, as a damaged storage gives it: no rule is for that. */
+export function assertKnownStatus({ executionId, status }: LeanRow): void {
+  if (!ALL_STATUSES.includes(status)) {
+    throw new DurableExecutionError(
+      `Execution ${executionId} has the unknown status ${status}: its row is damaged`,
+      false,
+    )
+  }
+}
+
+/**
+ * What of a row that is to be run is nothing that the engine writes, if anything: only a damaged storage gives it. To
+ * run by it could mean to retry without end.
+ */
+export function damagedField(row: ExecutionRow): keyof ExecutionRow | undefined {
+  if (!(row.retryOptions.maxAttempts >= 0)) {
+    return 'retryOptions'
+  }
+  if (!(row.retryAttempts >= 0)) {
+    return 'retryAttempts'
+  }
+  if (!(row.timeoutMs >= 1)) {
+    return 'timeoutMs'
+  }
+  return typeof row.runInput === 'string' ? undefined : 'runInput'
 }
 
 /** How many children the row has. */

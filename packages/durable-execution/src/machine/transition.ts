@@ -16,7 +16,7 @@ import {
   succeeded,
 } from './attempt.ts'
 import { type ExecutionEvent, type NewChild, type Refusal } from './event.ts'
-import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import { assertKnownStatus, type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
 import {
   childFailed,
   childRows,
@@ -55,6 +55,7 @@ export type Transition = Step | Needs | { refused: Refusal }
 
 /** Decides one event. The row is not changed; what it becomes is in the answer. */
 export function transition(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Transition {
+  assertKnownStatus(row)
   const cell = TRANSITIONS[row.status][event.kind]
   if ('refused' in cell) {
     return { refused: isRepeated(row, event) ? 'repeated' : cell.refused }

@@ -94,7 +94,9 @@ export async function nextDueAt(
   let earliest: number | undefined
   for (const { taskId, executionId, startAt } of rows) {
     if (known.has(taskId) && !excluded.has(executionId)) {
-      earliest = Math.min(earliest ?? Infinity, startAt.getTime())
+      const at = startAt.getTime()
+      // A damaged moment is found as one that has passed.
+      earliest = Math.min(earliest ?? Infinity, Number.isNaN(at) ? -Infinity : at)
     }
   }
   return { dueAt: earliest, isCovered: earliest === undefined && rows.length >= LIMITS.nextDueRows }

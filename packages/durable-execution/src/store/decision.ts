@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.ts'
 import { type Millis } from '../base/clock.ts'
+import { DurableExecutionError } from '../base/errors.ts'
 import { type OutsideEvent } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { decide, type Decision, type Family, type FanInFacts, type Wanted } from '../machine/family.ts'
@@ -99,9 +100,12 @@ async function readParentTexts(tx: DurableStorageTx, family: Family, parentId: s
       ? locked
       : (await readFields(tx, [parentId], ['runInput', 'runOutput', 'childrenTasks'])).get(parentId)
   const { runInput, runOutput, childrenTasks } = row ?? {}
-  assert(
-    runInput !== undefined && runOutput !== undefined && childrenTasks !== undefined,
-    `the waiting parent ${parentId} has no output or no children`,
-  )
+  const isWhole = childrenTasks?.every((child) => typeof child?.executionId === 'string') === true
+  if (runInput === undefined || runOutput === undefined || childrenTasks === undefined || !isWhole) {
+    throw new DurableExecutionError(
+      `Execution ${parentId} waits for its children, but the list of them or its own output is damaged`,
+      false,
+    )
+  }
   return { runInput, runOutput, childrenTasks }
 }

@@ -2,6 +2,7 @@
 
 import { type Doors } from '../base/doors.ts'
 import { LIMITS } from '../base/limits.ts'
+import { holdsLease } from '../machine/attempt.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { addReady, type Effects, NO_EFFECTS } from './effects.ts'
 import { insertRows } from './rows.ts'
@@ -103,20 +104,19 @@ export class Inserter {
     firstError: unknown,
     triesBefore: number,
   ): Promise<void> {
-    const wereThere = await withUserTries(
+    const areClaimed = await withUserTries(
       async (tries) => {
         if (tries === 1) {
           throw firstError
         }
-        return await this.#insertIfMissing(rows)
+        return await this.#insertIfMissing(rows, early)
       },
       this.#doors.clock,
       this.#doors.random,
       triesBefore,
     )
-    // Rows that were there are there as the first try wrote them; what is inserted late is not claimed, since
-    // the lease began with the first try.
-    this.#inserted(rows, wereThere ? early : undefined)
+    // What is inserted late is not claimed, since the lease began with the first try.
+    this.#inserted(rows, areClaimed ? early : undefined)
   }
 
   async #insertRows(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
@@ -125,15 +125,21 @@ export class Inserter {
     })
   }
 
-  /** Tells whether an earlier try was committed after all, though it was not heard of: then all of them are there. */
-  async #insertIfMissing(rows: ReadonlyArray<ExecutionRow>): Promise<boolean> {
-    const executionIds = rows.slice(0, 1).map((row) => row.executionId)
+  /**
+   * Inserts the rows unless an earlier try was committed after all, though it was not heard of: then all of them are there. Tells
+   * whether they are there as the first try wrote them, under the lease of this process: a later try may have been the one.
+   */
+  async #insertIfMissing(rows: ReadonlyArray<ExecutionRow>, early: EarlyRows | undefined): Promise<boolean> {
+    const ids = rows.map((row) => row.executionId)
+    const executionIds = [ids.find((id) => early?.claimed.has(id) === true) ?? ids[0] ?? '']
     return await this.#transact(async (tx) => {
-      const found = await tx.getTaskExecutionIds({ type: 'by_execution_ids', executionIds })
-      if (found.length === 0) {
+      const [found] = await tx.getTaskExecutions({ type: 'by_execution_ids', executionIds })
+      if (found === undefined) {
         await insertRows(tx, rows)
+        return false
       }
-      return found.length > 0
+      const claimed = early?.claimed.get(found.executionId)
+      return claimed !== undefined && holdsSameLease(found, claimed)
     })
   }
 
@@ -156,4 +162,9 @@ export class Inserter {
       this.#executor.tell(effects)
     }
   }
+}
+
+/** Whether the row that was found runs under the lease that it was given here. */
+function holdsSameLease(found: ExecutionRow, { startedAt, leaseId = '' }: ExecutionRow): boolean {
+  return startedAt !== undefined && holdsLease(found, { startedAt, leaseId })
 }

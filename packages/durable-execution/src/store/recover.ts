@@ -1,11 +1,14 @@
 /** Putting back what a dead or stalled executor left running. */
 
+import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { type Effects, effectsOf, mergeEffects, NO_EFFECTS } from './effects.ts'
 import { lockRows } from './rows.ts'
 import { isStorageThere, type Transact } from './transact.ts'
+
+const IDS_NAMED = 3
 
 export type Recovery = {
   effects: Effects
@@ -97,6 +100,13 @@ async function recoverSome(
   }
   const now = doors.now()
   const rows = await lockRows(tx, executionIds, new Date(now))
+  if (!executionIds.some((executionId) => rows.has(executionId))) {
+    // Found by their lapse and not by their ids: to look again at once would lead here again.
+    throw new DurableExecutionError(
+      `Executions whose leases have lapsed are not found by their ids: ${executionIds.slice(0, IDS_NAMED).join(', ')}. ` +
+        'The storage is damaged, unless they were deleted just now',
+    )
+  }
   const events = executionIds.map((executionId) => ({
     kind: 'lost' as const,
     executionId,

@@ -63,6 +63,26 @@ export async function isStorageThere(transact: Transact, executionId: string): P
   }
 }
 
+// What drivers say when the fault is that of the moment: SQLSTATE classes of connections (08), conflicts (40), resources (53), locks (55)
+// and a server that goes down (57), SQLite's words for the same, and the system's for a connection that broke.
+const OF_THE_MOMENT =
+  /^(08|40|53|55|57)[0-9A-Z]{3}$|^(SQLITE_)?(BUSY|LOCKED|IOERR|FULL|CANTOPEN|PROTOCOL)|^E(CONN|PIPE|TIMEDOUT|HOST|NET|AI_AGAIN|NOSPC)/
+
+// Busy, locked, I/O error, full, cannot open, lock protocol.
+const SQLITE_OF_THE_MOMENT: ReadonlySet<number> = new Set([5, 6, 10, 13, 14, 15])
+
+/** Whether the error says that the same again may succeed: it is no fault of what was to be written. */
+export function isOfTheMoment(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) {
+    return false
+  }
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  // node:sqlite gives the number; the kind is in its last eight bits.
+  return typeof errcode === 'number'
+    ? SQLITE_OF_THE_MOMENT.has(errcode % 256)
+    : typeof code === 'string' && OF_THE_MOMENT.test(code)
+}
+
 type OptionalOperation = Exclude<
   keyof DurableStorageTx,
   'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'

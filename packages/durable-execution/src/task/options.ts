@@ -128,7 +128,7 @@ export function resolveEnqueueOptions(
 /** Checks a `maxLosses`: an integer, 1 or more. */
 export function checkMaxLosses(value: unknown, what: string): void {
   if (isGiven(value) && !(isInteger(value) && value >= 1)) {
-    throw new DurableExecutionError(`${what}: must be an integer, 1 or more, got ${String(value)}`, false)
+    throw new DurableExecutionError(`${what}: must be an integer, 1 or more, got ${shown(value)}`, false)
   }
 }
 
@@ -149,19 +149,19 @@ function resolveRetryOptions(taskId: string, given: unknown): DurableTaskRetryOp
   if (isInteger(maxAttempts) && maxAttempts >= 0) {
     retry.maxAttempts = maxAttempts
   } else {
-    refuse(`maxAttempts must be an integer, 0 or more, got ${String(maxAttempts)}`)
+    refuse(`maxAttempts must be an integer, 0 or more, got ${shown(maxAttempts)}`)
   }
   for (const [name, value] of Object.entries({ baseDelayMs, maxDelayMs })) {
     if (isInteger(value) && value >= 0) {
       retry[name as 'baseDelayMs' | 'maxDelayMs'] = value
     } else if (isGiven(value)) {
-      refuse(`${name} must be an integer, 0 or more, got ${String(value)}`)
+      refuse(`${name} must be an integer, 0 or more, got ${shown(value)}`)
     }
   }
   if (typeof delayMultiplier === 'number' && Number.isFinite(delayMultiplier) && delayMultiplier >= 0.1) {
     retry.delayMultiplier = delayMultiplier
   } else if (isGiven(delayMultiplier)) {
-    refuse(`delayMultiplier must be 0.1 or more, got ${String(delayMultiplier)}`)
+    refuse(`delayMultiplier must be 0.1 or more, got ${shown(delayMultiplier)}`)
   }
   return retry
 }
@@ -171,7 +171,7 @@ function resolveTimeoutMs(taskId: string, given: unknown): number {
     return given
   }
   throw new DurableExecutionError(
-    `Invalid timeout value for task ${taskId}: timeoutMs must be an integer, 1 or more, got ${String(given)}`,
+    `Invalid timeout value for task ${taskId}: timeoutMs must be an integer, 1 or more, got ${shown(given)}`,
     false,
   )
 }
@@ -185,9 +185,16 @@ function resolveSleepMs(taskId: string, given: unknown): number {
   }
   throw new DurableExecutionError(
     `Invalid sleep ms before run for task ${taskId}: sleepMsBeforeRun must be an integer, ` +
-      `at most ${LIMITS.delayMs} (limit: delayMs), got ${String(given)}`,
+      `at most ${LIMITS.delayMs} (limit: delayMs), got ${shown(given)}`,
     false,
   )
+}
+
+/** A value as messages show it: an object, which may hold secrets or refuse to be text, only by its kind. Never throws. */
+export function shown(value: unknown): string {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+    ? typeof value
+    : String(value)
 }
 
 function isGiven<T>(value: T | null | undefined): value is T {

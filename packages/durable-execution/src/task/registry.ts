@@ -1,6 +1,7 @@
 /** The tasks that one executor knows. */
 
 import { DurableExecutionError } from '../base/errors.ts'
+import { LIMITS } from '../base/limits.ts'
 import { isPromiseLike, type MaybePromise } from '../base/promise.ts'
 import {
   type DurableChildTask,
@@ -9,7 +10,7 @@ import {
   type RunOutcome,
   type TaskDefinition,
 } from './define.ts'
-import { type DurableTaskCommonOptions, resolveTaskOptions } from './options.ts'
+import { type DurableTaskCommonOptions, resolveTaskOptions, shown } from './options.ts'
 import { validateTaskId } from './task-id.ts'
 
 type Validator = (input: unknown) => MaybePromise<unknown>
@@ -129,10 +130,10 @@ function defineTask(options: AnyTaskOptions, validateInput: Validator | undefine
 function defineParentTask(
   options: AnyParentTaskOptions,
   validateInput: Validator | undefined,
+  depth: number = 1,
 ): TaskDefinition {
   const shared = common(options, validateInput)
   mustBeFunction(options.id, 'runParent', options.runParent)
-  const { finalizeTask } = options
   return {
     ...shared,
     isParent: true,
@@ -140,13 +141,28 @@ function defineParentTask(
       const returned: unknown = await options.runParent(ctx, input as never)
       return { kind: 'parent', ...checkReturned(options.id, returned) }
     },
-    finalize:
-      finalizeTask === undefined || finalizeTask === null
-        ? undefined
-        : typeof finalizeTask === 'object' && 'runParent' in finalizeTask
-          ? defineParentTask(finalizeTask, undefined)
-          : defineTask(finalizeTask, undefined),
+    finalize: defineFinalizeTask(options.id, options.finalizeTask, depth + 1),
   }
+}
+
+function defineFinalizeTask(
+  taskId: string,
+  given: AnyParentTaskOptions['finalizeTask'],
+  depth: number,
+): TaskDefinition | undefined {
+  if (given === undefined || given === null) {
+    return undefined
+  }
+  // One that is its own finalize task would never end.
+  if (depth > LIMITS.depth) {
+    throw new DurableExecutionError(
+      `Invalid finalizeTask of task ${taskId}: they are nested more than ${LIMITS.depth} deep (limit: depth)`,
+      false,
+    )
+  }
+  return typeof given === 'object' && 'runParent' in given
+    ? defineParentTask(given, undefined, depth)
+    : defineTask(given, undefined)
 }
 
 async function plainOutcome(output: PromiseLike<unknown>): Promise<RunOutcome> {
@@ -165,7 +181,7 @@ function checkReturned(
 ): { output: unknown; childrenTasks: ReadonlyArray<DurableChildTask> } {
   if (typeof returned !== 'object' || returned === null) {
     throw new DurableExecutionError(
-      `runParent of task ${taskId} must return { output, childrenTasks }, got ${String(returned)}`,
+      `runParent of task ${taskId} must return { output, childrenTasks }, got ${shown(returned)}`,
       false,
     )
   }

@@ -27,8 +27,10 @@ export async function checkInput(
 export function validatorOf<TSchema extends StandardSchemaV1>(
   schema: TSchema,
 ): (input: unknown) => Promise<StandardSchemaV1.InferOutput<TSchema>> {
-  const standard: unknown = (schema as Partial<StandardSchemaV1> | null | undefined)?.['~standard']
-  if (typeof standard !== 'object' || standard === null) {
+  const standard: { validate?: unknown } | null | undefined = (
+    schema as Partial<StandardSchemaV1> | null | undefined
+  )?.['~standard']
+  if (typeof standard?.validate !== 'function') {
     throw new DurableExecutionError(
       'Invalid input schema: it must follow Standard Schema (zod, valibot, arktype and others do)',
       false,

@@ -62,14 +62,14 @@ const STEP_TIMEOUT_MS = 60_000
 
 /** Registers the sequence, if it is not registered yet. Its id is made from its members'. */
 export function defineSequence(registry: TaskRegistry, tasks: ReadonlyArray<AnyTask>): { id: string } {
-  const [first] = tasks
-  if (first === undefined) {
+  if (tasks.length === 0) {
     throw new DurableExecutionError('No tasks provided', false)
   }
-  for (const { id } of tasks) {
-    validateTaskId(id)
+  for (const task of tasks as ReadonlyArray<AnyTask | null | undefined>) {
+    validateTaskId(task?.id as string)
   }
-  if (tasks.length === 1) {
+  const [first] = tasks
+  if (tasks.length === 1 && first !== undefined) {
     return first
   }
   // The member of the last step is one deeper than the step itself.

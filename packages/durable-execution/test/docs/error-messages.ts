@@ -6,7 +6,7 @@ import { read, sources } from './places.ts'
 export type Message = { text: string; place: string }
 
 // What cases of the testing kit throw is for those cases.
-const NOT_FOR_USERS = /\/testing\/(?:conformance|explore)\//
+const NOT_FOR_USERS = /\/testing\/(?:conformance|explore|simulate)\//
 const CONSTRUCTED = /new Durable\w*Error\(/g
 const SEAM = /(['"`])\s*\+\s*(['"`])/g
 

@@ -18,11 +18,14 @@ const STARTED_AT = indexOf('started_at')
 const CREATED_AT = indexOf('created_at')
 const ZEROS = CLAIMED_COLUMNS.flatMap(({ name }, index) => (USUALLY_ZERO.has(name) ? [index] : []))
 
-/** What `returning` names for the row `e`; `now` is the expression of the moment of the claim. */
+/**
+ * What `returning` names for the row `e`; `now` is the expression of the moment of the claim. Each has the name of its column, since
+ * clients of the user's may give rows by name.
+ */
 export function claimedColumns(now: string): string {
   return CLAIMED_COLUMNS.map(({ name }) => {
     const usual = USUALLY_ZERO.has(name) ? '0' : usualMoment(name, now)
-    return usual === undefined ? `e.${name}` : `nullif(e.${name}, ${usual})`
+    return usual === undefined ? `e.${name}` : `nullif(e.${name}, ${usual}) as ${name}`
   }).join(', ')
 }
 

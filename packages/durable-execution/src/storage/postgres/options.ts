@@ -82,7 +82,7 @@ export function checkOptions(options: PostgresStorageOptions): CheckedOptions {
   // Plain JavaScript may pass anything, and null means "not given".
   const given: Record<string, unknown> = { ...options }
   const schema = given['schema'] ?? 'durable_execution'
-  if (typeof schema !== 'string' || schema === '' || schema.includes('\0')) {
+  if (typeof schema !== 'string' || schema === '' || schema.includes('\0') || !schema.isWellFormed()) {
     throw invalid('`schema` must be the name of a schema')
   }
   if (new TextEncoder().encode(schema).length > SCHEMA_BYTES || schema.startsWith('pg_')) {

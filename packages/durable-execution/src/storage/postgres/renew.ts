@@ -8,6 +8,7 @@ import { statusGuard } from '../sql/where.ts'
 import { bind, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
 import { type Call } from './session.ts'
+import { isUnderLease } from './statements.ts'
 
 /**
  * Moves the lapse of each lease that still holds. A row that somebody has locked, or that was changed while
@@ -27,7 +28,7 @@ export function renewRows(
   ])
   const [id, lease] = expressions
   const from = source === '' ? `${table} e` : `${source}, ${table} e`
-  const isHeld = `e.execution_id = ${id} and coalesce(e.lease_id, '') = ${lease} and ${statusGuard(['running'])}`
+  const isHeld = `e.execution_id = ${id} and ${isUnderLease(lease)} and ${statusGuard(['running'])}`
   const text = `with held as materialized (
       select e.execution_id from ${from} where ${isHeld} for update of e skip locked),
     moved as (

@@ -31,6 +31,14 @@ export const LEAN: string = SQL_COLUMNS.map((column) =>
   HEAVY_COLUMNS.has(column) ? `null as ${column.name}` : column.name,
 ).join(', ')
 
+/**
+ * The condition that the row `e` is under the lease. A row without one is under none, not even one whose id is empty: no
+ * text is kept as an escape alone.
+ */
+export function isUnderLease(lease: string | undefined): string {
+  return `coalesce(e.lease_id, E'\\x1b') = ${lease}`
+}
+
 /** The part of a statement that limits its rows; an empty text for no limit. */
 export function limitText(values: Array<Given>, limit: number | undefined): string {
   return limit === undefined || !(limit >= 0) || limit > Number.MAX_SAFE_INTEGER

@@ -10,7 +10,7 @@ import { bind, type Column, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
 import { typeOf } from './schema.ts'
 import { type Call } from './session.ts'
-import { bindIds, idsOf, inLockOrder, postgresDialect } from './statements.ts'
+import { bindIds, idsOf, inLockOrder, isUnderLease, postgresDialect } from './statements.ts'
 
 /** Changes the rows that match; gives their ids. */
 export function updateRows(
@@ -77,7 +77,7 @@ function alikeStatement(
   const settings = columns.map(({ name }, index) => `${name} = ${cells[index]}`).join(', ')
   const from = source === '' ? '' : `from ${source}`
   const isGuarded = guard === '' ? '' : `and ${guard}`
-  const isHeld = hasLease ? `and coalesce(e.lease_id, '') = ${lease}` : ''
+  const isHeld = hasLease ? `and ${isUnderLease(lease)}` : ''
   const text = `update ${table} e set ${settings} ${from}
     where e.execution_id = ${id} ${isGuarded} ${isHeld} returning e.execution_id`
   return { text, values }

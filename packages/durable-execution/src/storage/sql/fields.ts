@@ -138,12 +138,25 @@ function text(name: keyof ExecutionRow, column: string): SqlField {
 }
 
 function json(name: keyof ExecutionRow, column: string): SqlField {
-  return single(
-    name,
-    column,
-    (value) => JSON.stringify(value),
-    (kept) => JSON.parse(kept as string) as unknown,
-  )
+  return single(name, column, (value) => JSON.stringify(value), readJson)
+}
+
+/**
+ * The list or object that was kept. What is none, as in a damaged file, comes as if it had not been kept: one row must
+ * not fail the read of others, and whoever needs it says what the row lacks.
+ */
+export function readJson(kept: unknown): unknown {
+  try {
+    const read: unknown = JSON.parse(String(kept))
+    return typeof read === 'object' && read !== null ? read : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The options that were kept; where they cannot be read, some that no task has. */
+export function readRetryOptions(kept: unknown): DurableTaskRetryOptions {
+  return (readJson(kept) as DurableTaskRetryOptions | undefined) ?? { maxAttempts: -1 }
 }
 
 function retryOptions(name: 'retryOptions', column: string): SqlField {
@@ -157,7 +170,7 @@ function retryOptions(name: 'retryOptions', column: string): SqlField {
       }
       return JSON.stringify(value)
     },
-    (kept) => JSON.parse(kept as string) as unknown,
+    readRetryOptions,
   )
 }
 

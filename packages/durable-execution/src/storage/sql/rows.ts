@@ -12,6 +12,8 @@ import {
 import {
   CLAIM_COLUMNS,
   readAncestor,
+  readJson,
+  readRetryOptions,
   SQL_COLUMNS,
   SQL_FIELDS,
   type SqlColumn,
@@ -131,7 +133,7 @@ function readRow(
   const row: LeanRow = {
     taskId: fromSqlText(values[AT.taskId] as string),
     executionId: fromSqlText(values[AT.executionId] as string),
-    retryOptions: readRetryOptions(values[AT.retryOptions] as string, shared.retryOptions),
+    retryOptions: ownRetryOptions(values[AT.retryOptions] as string, shared.retryOptions),
     sleepMsBeforeRun: values[AT.sleepMsBeforeRun] as number,
     timeoutMs: values[AT.timeoutMs] as number,
     childrenTasksCompletedCount: values[AT.childrenTasksCompletedCount] as number,
@@ -151,13 +153,10 @@ function readRow(
 }
 
 // Many rows have the same options, but each has an object of its own.
-function readRetryOptions(
-  kept: string,
-  known: Map<string, DurableTaskRetryOptions>,
-): DurableTaskRetryOptions {
+function ownRetryOptions(kept: string, known: Map<string, DurableTaskRetryOptions>): DurableTaskRetryOptions {
   let options = known.get(kept)
   if (options === undefined) {
-    options = JSON.parse(kept) as DurableTaskRetryOptions
+    options = readRetryOptions(kept)
     known.set(kept, options)
   }
   return { ...options }
@@ -176,9 +175,9 @@ function readHeavyFields(row: LeanRow, values: ReadonlyArray<SqlValue>): void {
   if (typeof output === 'string') {
     row.output = fromSqlText(output)
   }
-  const childrenTasks = values[AT.childrenTasks]
-  if (typeof childrenTasks === 'string') {
-    row.childrenTasks = JSON.parse(childrenTasks) as Array<DurableChildTaskExecution>
+  const childrenTasks = readGiven(values[AT.childrenTasks])
+  if (childrenTasks !== undefined) {
+    row.childrenTasks = childrenTasks as Array<DurableChildTaskExecution>
   }
 }
 
@@ -238,22 +237,24 @@ function readOutcome(row: LeanRow, values: ReadonlyArray<SqlValue>): void {
   if (typeof finishedAt === 'number') {
     row.finishedAt = new Date(finishedAt)
   }
-  const childrenTasksErrors = values[AT.childrenTasksErrors]
-  if (typeof childrenTasksErrors === 'string') {
-    row.childrenTasksErrors = JSON.parse(
-      childrenTasksErrors,
-    ) as Array<DurableChildTaskExecutionErrorStorageObject>
+  const childrenTasksErrors = readGiven(values[AT.childrenTasksErrors])
+  if (childrenTasksErrors !== undefined) {
+    row.childrenTasksErrors = childrenTasksErrors as Array<DurableChildTaskExecutionErrorStorageObject>
   }
-  const finalizeTask = values[AT.finalizeTask]
-  if (typeof finalizeTask === 'string') {
-    row.finalizeTask = JSON.parse(finalizeTask) as DurableChildTaskExecution
+  const finalizeTask = readGiven(values[AT.finalizeTask])
+  if (finalizeTask !== undefined) {
+    row.finalizeTask = finalizeTask as DurableChildTaskExecution
   }
-  const finalizeTaskError = values[AT.finalizeTaskError]
-  if (typeof finalizeTaskError === 'string') {
-    row.finalizeTaskError = JSON.parse(finalizeTaskError) as DurableExecutionErrorStorageObject
+  const finalizeTaskError = readGiven(values[AT.finalizeTaskError])
+  if (finalizeTaskError !== undefined) {
+    row.finalizeTaskError = finalizeTaskError as DurableExecutionErrorStorageObject
   }
-  const error = values[AT.error]
-  if (typeof error === 'string') {
-    row.error = JSON.parse(error) as DurableExecutionErrorStorageObject
+  const error = readGiven(values[AT.error])
+  if (error !== undefined) {
+    row.error = error as DurableExecutionErrorStorageObject
   }
+}
+
+function readGiven(kept: SqlValue | undefined): unknown {
+  return typeof kept === 'string' ? readJson(kept) : undefined
 }

@@ -12,7 +12,16 @@ export function toSqlText(text: string): string {
     : ESCAPE + JSON.stringify(text)
 }
 
-/** The text that was kept. */
+/** The text that was kept. What a damaged file gives instead comes as some text: one row must not fail the read of others. */
 export function fromSqlText(kept: string): string {
-  return kept.charCodeAt(0) === ESCAPE_CODE ? (JSON.parse(kept.slice(ESCAPE.length)) as string) : kept
+  return typeof kept === 'string' && kept.charCodeAt(0) !== ESCAPE_CODE ? kept : fromEscaped(kept)
+}
+
+function fromEscaped(kept: unknown): string {
+  const text = String(kept)
+  try {
+    return String(JSON.parse(text.slice(ESCAPE.length)))
+  } catch {
+    return text
+  }
 }

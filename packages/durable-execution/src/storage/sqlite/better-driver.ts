@@ -34,6 +34,8 @@ export function betterDriver(database: BetterSqlite3Database): SqliteDriver {
     isOpen: () => database.open,
     isInTransaction: () => database.inTransaction,
     isBusyError: (error) => /^SQLITE_(?:BUSY|LOCKED)/.test(errorCode(error)),
+    // It gives the nearest number there is.
+    isRangeError: () => false,
     isUniqueError: (error) => errorCode(error) === 'SQLITE_CONSTRAINT_UNIQUE',
     close: () => {
       database.close()

@@ -19,6 +19,8 @@ export type SqliteDriver = {
   readonly isInTransaction: () => boolean
   /** Whether the error says that another connection holds a lock: trying again later may help. */
   readonly isBusyError: (error: unknown) => boolean
+  /** Whether the error says that the statement was done, and gave a number that JavaScript does not have: in a damaged file. */
+  readonly isRangeError: (error: unknown) => boolean
   /** Whether the error says that a row of that id exists already. */
   readonly isUniqueError: (error: unknown) => boolean
   readonly close: () => void

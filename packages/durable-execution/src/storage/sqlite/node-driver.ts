@@ -38,6 +38,7 @@ export function nodeDriver(database: NodeSqliteDatabase): SqliteDriver {
       const code = errorCode(error) % 256
       return code === SQLITE_BUSY || code === SQLITE_LOCKED
     },
+    isRangeError,
     isUniqueError: (error) => errorCode(error) === SQLITE_CONSTRAINT_UNIQUE,
     close: () => database.close(),
   }
@@ -71,10 +72,35 @@ function prepareStatement(database: NodeSqliteDatabase, sql: string): SqliteStat
   statement.setReturnArrays(true)
   // A user's handle may have been opened to read all integers as bigints.
   statement.setReadBigInts(false)
+  const all = (values: ReadonlyArray<SqlValue>): Array<Array<SqlValue>> =>
+    statement.all(...values) as Array<Array<SqlValue>>
   return {
     run: (values) => Number(statement.run(...values).changes),
-    all: (values) => statement.all(...values) as Array<Array<SqlValue>>,
+    all: (values) => {
+      try {
+        return all(values)
+      } catch (error) {
+        // What changes rows must not be done twice.
+        if (!isRangeError(error) || !sql.startsWith('select')) {
+          throw error
+        }
+      }
+      statement.setReadBigInts(true)
+      try {
+        return all(values).map((row) => row.map((cell: unknown) => nearest(cell)))
+      } finally {
+        statement.setReadBigInts(false)
+      }
+    },
   }
+}
+
+function nearest(cell: unknown): SqlValue {
+  return typeof cell === 'bigint' ? Number(cell) : (cell as SqlValue)
+}
+
+function isRangeError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
 }
 
 function errorCode(error: unknown): number {

@@ -85,7 +85,7 @@ export function checkOptions(options: SqliteStorageOptions): CheckedOptions {
 }
 
 function checkPath(path: unknown): string {
-  if (typeof path !== 'string' || path === '') {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw invalid('`path` must be the name of a file, or `:memory:`')
   }
   // A `file:` name is SQLite's own to read.

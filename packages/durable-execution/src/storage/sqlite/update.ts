@@ -58,6 +58,8 @@ export function updateRowsGuarded(
   const groups = groupAlike(updates).map(prepareGroup)
   const changed: Array<string> = []
   for (const { alike, sql, cells, children } of groups) {
+    // The status is asked for once more, of the row itself: SQLite believes what a partial index holds, and one that is
+    // damaged would have a row claimed without end, since changing the row does not take it out of the index.
     const statement = driver.prepare(sql)
     for (const [index, { executionId }] of alike.members.entries()) {
       if (statement.run(cells.map((own) => cellAt(own, index))) > 0) {
@@ -86,9 +88,8 @@ export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Arr
     values.push(JSON.stringify(claim.excludedExecutionIds.map(toSqlText)))
   }
   values.push(toSqlLimit(claim.limit))
-  const rows = driver
-    .prepare(
-      `update ${EXECUTIONS_TABLE}
+  const statement = driver.prepare(
+    `update ${EXECUTIONS_TABLE}
         set status = 'running', started_at = max(?, coalesce(started_at + 1, ?)), expires_at = ?, updated_at = ?,
           lease_id = ?, executor_id = ?
         where seq in (
@@ -96,12 +97,34 @@ export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Arr
           where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ?
             and task_id in (${claim.taskIds.map(() => '?').join(', ')}) ${excluded}
           order by start_at, seq limit ?)
+          and ${statusGuard(['ready'])}
         returning ${CLAIMED}`,
-    )
-    .all(values)
+  )
+  const rows = readReturned(driver, leaseId, () => statement.all(values))
   const claimed = readClaimed(rows, { now, expiresAt, leaseId, executorId })
   // They come in the order of insertion, which the sort keeps among equals.
   return claimed.sort((a, b) => a.startAt.getTime() - b.startAt.getTime())
+}
+
+// One row with a number that cannot be read must not keep all others from being claimed.
+function readReturned(
+  driver: SqliteDriver,
+  leaseId: string,
+  claim: () => Array<Array<SqlValue>>,
+): Array<Array<SqlValue>> {
+  try {
+    return claim()
+  } catch (error) {
+    if (!driver.isRangeError(error)) {
+      throw error
+    }
+    return driver
+      .prepare(
+        `select ${CLAIMED} from ${tableBy('running')}
+          where ${PARTIAL_INDEX_CONDITIONS.running} and lease_id = ? order by seq`,
+      )
+      .all([leaseId])
+  }
 }
 
 /** Moves the lapse of each lease that still holds; gives those. */

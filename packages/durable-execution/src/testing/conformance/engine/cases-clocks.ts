@@ -64,6 +64,36 @@ export const CLOCK_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'clock.unknown',
+    'an executor that cannot read the storage’s clock waits for it, and does not work by a clock that is an hour ahead',
+    async (world) => {
+      const { clock } = world
+      let isReadable = false
+      const storage: DurableStorage = {
+        withTransaction: (fn, hint) => world.storage.withTransaction(fn, hint),
+        getCurrentTime: () =>
+          isReadable ? new Date(clock.now()) : Promise.reject(new Error('nobody knows the time')),
+      }
+      const client = world.newExecutor()
+      const task = quickTask(client, 'work', () => 'done')
+      const handle = await client.enqueueTask(task, 1, { sleepMsBeforeRun: 60_000 })
+      const executor = world.newExecutor({
+        storage,
+        doors: { clock: { ...clock, now: () => clock.now() + 3_600_000 } },
+      })
+      const same = quickTask(executor, 'work', () => 'done')
+      await world.until(executor.start())
+      await clock.advance('30s')
+      assert.equal((await world.row(handle.getTaskExecutionId())).status, 'ready')
+      isReadable = true
+      const end = await world.finish(await executor.getTaskHandle(same, handle.getTaskExecutionId()))
+      assert.equal(end.status, 'completed')
+      const { startedAt, startAt } = await world.row(handle.getTaskExecutionId())
+      assert.ok(startedAt !== undefined && startedAt >= startAt, 'it ran before its time')
+    },
+  ),
+
+  engineCase(
     'clock.jump_is_no_loss',
     'when the clock jumps an hour ahead, runs that are alive keep their leases',
     async (world) => {

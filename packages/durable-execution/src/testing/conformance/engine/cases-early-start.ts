@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 
-import { createFaultyStorage, type FaultyStorage } from '../../faults.ts'
+import { type ExecutionRow } from '../../../machine/execution.ts'
+import { createFaultyStorage, type FaultyStorage, type StorageFault } from '../../faults.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { latest, quickTask, untilTrue, waitingTask } from './lives.ts'
 
@@ -91,6 +92,30 @@ export const EARLY_START_CASES: Array<EngineConformanceCase> = [
       assert.equal((await world.finish(handle)).status, 'completed')
       await world.clock.advance('2m')
       assert.equal(started.length, 1)
+    },
+  ),
+
+  engineCase(
+    'early.later_try',
+    'what a second try inserted, whose reply was lost too, is not taken for what the first one claimed',
+    async (world) => {
+      const storage = createFaultyStorage(world.storage)
+      const executor = world.newExecutor({ storage })
+      const rowsAtStart: Array<Promise<ExecutionRow>> = []
+      const task = quickTask(executor, 'work', (ctx) => {
+        rowsAtStart.push(world.row(ctx.executionId))
+      })
+      await world.until(executor.start())
+      await world.clock.settle()
+      const faults: Array<StorageFault> = ['lost_in_between', 'lost_reply']
+      storage.failAtCommitWhen(({ operations }) =>
+        operations.includes('insertTaskExecutions') ? faults.shift() : undefined,
+      )
+      const handle = await world.until(executor.enqueueTask(task, 1))
+      await world.finish(handle)
+      const [atStart] = await Promise.all(rowsAtStart)
+      assert.equal(rowsAtStart.length, 1)
+      assert.equal(atStart?.status, 'running')
     },
   ),
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 
 import { LIMITS } from '../../../base/limits.ts'
 import { createDefaultSerializer, type Serializer } from '../../../base/serializer.ts'
+import { createDurableTaskExecutionStorageObject } from '../../../machine/execution.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { assertRefused, assertText } from './refusals.ts'
 
@@ -135,6 +136,54 @@ const limitCases: Array<EngineConformanceCase> = [
       assert.match(finished.error.message, /100001 children.*100000.*childrenPerParent/)
       assert.equal(finished.retryAttempts, 0)
       assert.equal((await world.rows()).length, 1)
+    },
+  ),
+
+  engineCase(
+    'limit.depth',
+    'children below the thousandth level fail their parent, with limit and depth, and it is not retried',
+    async (world) => {
+      const executor = world.newExecutor()
+      const child = executor.task({ id: 'child', timeoutMs: 1_000, run: () => 'done' })
+      const parent = executor.parentTask({
+        id: 'parent',
+        timeoutMs: 1_000,
+        runParent: () => ({ output: null, childrenTasks: [{ task: child, input: 1 }] }),
+      })
+      const deepest = createDurableTaskExecutionStorageObject({
+        now: new Date(world.clock.now()),
+        taskId: 'parent',
+        executionId: 'te_deepest',
+        retryOptions: { maxAttempts: 3 },
+        sleepMsBeforeRun: 0,
+        timeoutMs: 1_000,
+        runInput: serializer.serialize(1),
+      })
+      await world.storage.withTransaction(
+        async (tx) => await tx.insertTaskExecutions([{ ...deepest, depth: LIMITS.depth }]),
+      )
+      await executor.start()
+      const finished = await world.finish(await executor.getTaskHandle(parent, 'te_deepest'))
+      assert.equal(finished.status, 'failed')
+      assert.match(finished.error.message, /1000 deep.*limit: depth.*1001/)
+      assert.equal(finished.retryAttempts, 0)
+      assert.equal((await world.rows()).length, 1)
+    },
+  ),
+
+  engineCase(
+    'limit.sequence',
+    'a sequence of 999 members is taken, one more is refused with limit and number',
+    async (world) => {
+      const executor = world.newExecutor()
+      const task = executor.task({ id: 'task', timeoutMs: 1_000, run: (_ctx, input: number) => input })
+      const sequenceOf = (members: number): { id: string } =>
+        executor.sequentialTasks(...(Array(members).fill(task) as [typeof task, typeof task]))
+      assert.match(sequenceOf(999).id, /^st_/)
+      await assertRefused(
+        () => sequenceOf(1_000),
+        'A sequence may have at most 999 tasks (limit: depth), got 1000',
+      )
     },
   ),
 ]

@@ -41,6 +41,30 @@ export const ONE_ROW_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'settle.outage_convicts_nobody',
+    'connections that break each time one outcome is written do not make it fail',
+    async (world) => {
+      let broken = 6
+      const storage = withCallListener(world.storage, (call) => {
+        if (isWrite(call) && JSON.stringify(call.args).includes('unlucky') && broken > 0) {
+          broken -= 1
+          throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+        }
+      })
+      const executor = world.newExecutor({ storage })
+      const { task, started } = waitingTask(executor, 'work')
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(task, 1)
+      await untilTrue(world, () => started.length === 1)
+      started[0]?.gate.open('unlucky')
+      const end = await world.finish(handle)
+      assert.equal(end.status === 'completed' && end.output, 'unlucky')
+      assert.equal(broken, 0)
+      assert.equal(started.length, 1)
+    },
+  ),
+
+  engineCase(
     'settle.one_row_fails_alone',
     'in a batch of outcomes the one that cannot be stored fails alone',
     async (world) => {

@@ -76,6 +76,7 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
   ],
   needsOptionalFields: {
     'difference.losses_counted': 'the count of losses is not among the fields it keeps',
+    'limit.depth': 'how deep a row is is not among the fields it keeps',
     'sequence.long': 'it reads all of its rows at each call, which takes too long with two hundred',
   },
 }

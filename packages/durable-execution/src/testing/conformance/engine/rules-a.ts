@@ -90,6 +90,8 @@ export const RULES_A: Record<string, string> = {
   'limit.child_payload': 'A serialized input of a child is at most maxPayloadBytes long.',
   'limit.composed_is_free': 'What the engine composes from children is not limited.',
   'limit.children': 'A parent has at most 100,000 children.',
+  'limit.depth': 'A tree is at most 1,000 levels deep.',
+  'limit.sequence': 'A sequence has at most 999 members, one for each level of its tree.',
 
   'serializer.own': 'The given serializer is used for inputs and outputs.',
   'serializer.empty_text': 'An encoding that is the empty text is a value.',

@@ -55,6 +55,8 @@ export const RULES_C: Record<string, string> = {
     'With the storage away an outcome is kept and tried again until the local deadline.',
   'settle.dropped_after_lapse':
     'An outcome whose lease must be believed lapsed is dropped, and the log says so.',
+  'settle.outage_convicts_nobody':
+    'An error of the moment, a broken connection or a conflict, says nothing against an outcome.',
   'settle.one_row_fails_alone':
     'An outcome that cannot be stored while its row can be touched ends the attempt failed, and no other one.',
   'settle.blocked_is_not_failed': 'A lock or a lost connection is never recorded as the failure of a task.',
@@ -88,6 +90,7 @@ export const RULES_C: Record<string, string> = {
   'hints.listened_to_again': 'Listening that failed is tried again.',
   'clock.of_the_storage': 'Instants come from the storage’s clock where it has one.',
   'clock.two_machines': 'With the storage’s clock the clocks of machines need not agree.',
+  'clock.unknown': 'While the storage’s clock was never read, an executor takes nothing.',
   'clock.jumps':
     'Durations and timers do not depend on the time of day, and a claim is never earlier than one before.',
   'clock.jump_is_no_loss':
@@ -107,6 +110,7 @@ export const RULES_C: Record<string, string> = {
     'What an executor enqueues begins with its insert where a slot is free and nothing else is due.',
   'early.after_commit': 'What begins with its insert begins once that is committed.',
   'early.unknown_commit': 'An insert of unknown outcome is looked up, and what it wrote runs once.',
+  'early.later_try': 'Only what the first try of an insert wrote counts as claimed by it.',
   'early.is_recovered': 'What began with its insert is recovered like anything else.',
   'early.passes_nobody': 'What begins with its insert overtakes nothing that is due.',
   'early.slots': 'What begins with its insert takes slots like anything else.',

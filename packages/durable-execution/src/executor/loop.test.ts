@@ -1,0 +1,51 @@
+/** A loop goes on whatever its step answers or throws, and tells since when it has failed. */
+
+import { expect, test } from 'vitest'
+
+import { LIMITS } from '../base/limits.ts'
+import { createTestClock } from '../testing/clock.ts'
+import { Loop } from './loop.ts'
+
+test('a pause that is no number is the longest one', async () => {
+  const clock = createTestClock()
+  const doneAt: Array<number> = []
+  const loop = new Loop({
+    name: 'test',
+    clock,
+    random: () => 0.5,
+    step: () => {
+      doneAt.push(clock.monotonicNow())
+      return Promise.resolve(Number.NaN)
+    },
+    onError: () => {},
+  })
+  loop.start()
+  await clock.advance(LIMITS.backgroundBackoffMs * 2)
+  expect(doneAt).toEqual([0, LIMITS.backgroundBackoffMs, 2 * LIMITS.backgroundBackoffMs])
+  await loop.stop()
+})
+
+test('it tells since when each step has failed, and with what, until one succeeds or it is stopped', async () => {
+  const clock = createTestClock()
+  let error: Error | undefined
+  const loop = new Loop({
+    name: 'test',
+    clock,
+    random: () => 0.5,
+    step: () => (error === undefined ? Promise.resolve(1_000) : Promise.reject(error)),
+    onError: () => {},
+  })
+  loop.start()
+  await clock.advance('2500ms')
+  expect(loop.failing).toBeUndefined()
+  error = new Error('no')
+  await clock.advance('20s')
+  expect(loop.failing).toEqual({ since: 3_000, error })
+  error = undefined
+  await clock.advance('10s')
+  expect(loop.failing).toBeUndefined()
+  error = new Error('no again')
+  await clock.advance('2s')
+  await loop.stop()
+  expect(loop.failing).toBeUndefined()
+})
