@@ -1,0 +1,103 @@
+/** Those who ask for work in a simulation, wait for it and cancel it; and what they came to know. */
+
+import { type Millis } from '../../base/clock.ts'
+import { type DurableTaskHandle } from '../../client/handle.ts'
+import { type DurableTaskFinishedExecution } from '../../client/view.ts'
+import { type Work } from './work.ts'
+import { type Life, type Stage } from './worker.ts'
+
+type Handle = DurableTaskHandle<unknown>
+/** A wait; without an end while it goes on. */
+export type Waited = {
+  executionId: string
+  life: Life
+  end: DurableTaskFinishedExecution<unknown> | undefined
+}
+
+export class Clients {
+  /** Executions whose enqueue was acknowledged. */
+  readonly acknowledged: Set<string> = new Set()
+  /** Executions that somebody asked to be cancelled. */
+  readonly cancelAsked: Set<string> = new Set()
+  /** The waits that nothing broke. */
+  readonly waited: Set<Waited> = new Set()
+  readonly #stage: Stage
+  readonly #handles = new Map<number, { handle: Handle; life: Life }>()
+
+  constructor(stage: Stage) {
+    this.#stage = stage
+  }
+
+  enqueue(
+    life: Life,
+    wish: { id: number; many: ReadonlyArray<Work>; sleepMs: Millis; waits: boolean },
+  ): void {
+    this.#let(life, `enqueue ${wish.id}`, () => {
+      enqueueBy(life, wish.many, wish.sleepMs).then(
+        (handles) => this.#enqueued(life, wish, handles),
+        // The storage was away, or the worker shutting down: it may be there or not.
+        () => {},
+      )
+    })
+  }
+
+  /** Cancels the first of what was enqueued under the number, if that was acknowledged. */
+  cancel(id: number): void {
+    const known = this.#handles.get(id)
+    if (known === undefined) {
+      return
+    }
+    const { handle, life } = known
+    this.#let(life, `cancel ${id}`, () => {
+      this.cancelAsked.add(handle.getTaskExecutionId())
+      handle.cancel().catch(() => {
+        // It may have happened or not.
+      })
+    })
+  }
+
+  #enqueued(life: Life, { id, waits }: { id: number; waits: boolean }, handles: ReadonlyArray<Handle>): void {
+    handles.forEach((handle) => this.acknowledged.add(handle.getTaskExecutionId()))
+    const [handle] = handles
+    if (handle !== undefined) {
+      this.#handles.set(id, { handle, life })
+      if (waits) {
+        this.#wait(handle, life)
+      }
+    }
+  }
+
+  #wait(handle: Handle, life: Life): void {
+    life.waits += 1
+    const waited: Waited = { executionId: handle.getTaskExecutionId(), life, end: undefined }
+    this.waited.add(waited)
+    handle.waitAndGetTaskFinishedExecution().then(
+      (end) => (waited.end = end),
+      // The storage was away for longer than a caller is made to wait.
+      () => this.waited.delete(waited),
+    )
+  }
+
+  // A process that stands still does this, too, only when it goes on.
+  #let(life: Life, label: string, happen: () => void): void {
+    this.#stage.network.scheduler.after(life.process.source, 0, label, happen)
+  }
+}
+
+async function enqueueBy(
+  life: Life,
+  many: ReadonlyArray<Work>,
+  sleepMs: Millis,
+): Promise<ReadonlyArray<Handle>> {
+  const [first] = many
+  const task = first === undefined ? undefined : life.tasks.taskFor(first)
+  if (first === undefined || task === undefined) {
+    return []
+  }
+  const options = { sleepMsBeforeRun: sleepMs }
+  // Those that are enqueued together are of one task.
+  const alike = many.filter((work) => work.kind === first.kind)
+  return many.length === 1
+    ? [await life.executor.enqueueTask(task, first, options)]
+    : await life.executor.enqueueTasks<Work, unknown>(task, alike, options)
+}

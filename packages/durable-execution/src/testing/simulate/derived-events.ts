@@ -1,0 +1,89 @@
+/**
+ * What happened, read off what a transaction changed: an observer of the rows does not hear the events themselves, and would
+ * not believe them.
+ */
+
+import { type ExecutionEvent, type Lease } from '../../machine/event.ts'
+import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type Commit } from './server.ts'
+
+/** Who holds a row, as far as commits told. */
+export type HolderOf = (executionId: string) => string | undefined
+
+/** The lease of a row as it stands there. */
+export function leaseOf(row: ExecutionRow): Lease {
+  return { startedAt: row.startedAt ?? new Date(NaN), leaseId: row.leaseId ?? '' }
+}
+
+/** The events of a commit. An outcome that somebody wrote who did not hold the row has a lease that nobody had. */
+export function eventsOf(
+  { by, before, after, changedIds }: Commit,
+  holderOf: HolderOf,
+): Array<ExecutionEvent> {
+  return changedIds.flatMap((executionId) => {
+    const [old, row] = [before.get(executionId), after.get(executionId)]
+    if (row === undefined) {
+      return []
+    }
+    const event = eventOf(old, row, holderOf(executionId) === by)
+    return event === undefined ? [] : [event]
+  })
+}
+
+function eventOf(
+  old: ExecutionRow | undefined,
+  row: ExecutionRow,
+  isHeldByWriter: boolean,
+): ExecutionEvent | undefined {
+  const { executionId } = row
+  const wasRunning = old?.status === 'running'
+  if (row.status === 'running' && (!wasRunning || old.startedAt?.getTime() !== row.startedAt?.getTime())) {
+    const { leaseId } = leaseOf(row)
+    const expiresAt = row.expiresAt ?? new Date(NaN)
+    return { kind: 'claimed', executionId, leaseId, executorId: row.executorId ?? '', expiresAt }
+  }
+  if (old === undefined) {
+    return undefined
+  }
+  if (row.status === 'cancelled' && !isFinishedStatus(old.status)) {
+    return row.error?.message.startsWith('Parent task ') === true
+      ? { kind: 'parent_ended', executionId, parentError: row.error }
+      : { kind: 'cancelled', executionId }
+  }
+  return wasRunning ? runEvent(old, row, isHeldByWriter) : undefined
+}
+
+function runEvent(old: ExecutionRow, row: ExecutionRow, isHeldByWriter: boolean): ExecutionEvent | undefined {
+  const { executionId } = row
+  const lease = isHeldByWriter ? leaseOf(old) : { startedAt: new Date(0), leaseId: 'of somebody else' }
+  if (row.status === 'running') {
+    return row.expiresAt?.getTime() === old.expiresAt?.getTime()
+      ? undefined
+      : { kind: 'renewed', executionId, lease, expiresAt: row.expiresAt ?? new Date(NaN) }
+  }
+  if (isLoss(old, row, isHeldByWriter)) {
+    return { kind: 'lost', executionId, maxLosses: Infinity }
+  }
+  const error = row.error ?? { errorType: 'generic', message: '', isRetryable: true }
+  switch (row.status) {
+    case 'ready':
+      return row.retryAttempts > old.retryAttempts
+        ? { kind: 'failed', executionId, lease, error }
+        : { kind: 'released', executionId, lease }
+    case 'completed':
+      return { kind: 'succeeded', executionId, lease, runOutput: row.runOutput ?? '' }
+    case 'waiting_for_children_tasks':
+    case 'waiting_for_finalize_task':
+      return { kind: 'fanned_out', executionId, lease, runOutput: row.runOutput ?? '', children: [] }
+    default:
+      return { kind: 'failed', executionId, lease, error }
+  }
+}
+
+// A storage that keeps no losses tells a loss from a release only by who wrote it, and by the error it left.
+function isLoss(old: ExecutionRow, row: ExecutionRow, isHeldByWriter: boolean): boolean {
+  if (row.losses !== undefined) {
+    return row.losses > (old.losses ?? 0)
+  }
+  return row.status === 'ready' && row.error?.message === 'Task expired' && !isHeldByWriter
+}

@@ -1,0 +1,261 @@
+/**
+ * A database as the engine may expect of any: READ COMMITTED, where each statement sees what was committed before it, an update
+ * waits for whoever holds the row and then looks at it again, and locks last until the end. It holds rows and nothing else.
+ */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus } from '../../machine/execution.ts'
+import { applyUpdate } from '../../machine/update.ts'
+import {
+  alreadyExistsMessage,
+  type DurableStorageClaim,
+  type DurableStorageGuardedUpdate,
+  type DurableStorageRenew,
+  type DurableStorageRenewed,
+  type DurableTaskExecutionStorageWhere,
+} from '../../storage/contract.ts'
+import { type Holder, Locks } from './locks.ts'
+import { atMost, inOrder, matches } from './matching.ts'
+
+type Rows = ReadonlyMap<string, ExecutionRow>
+
+/** What one transaction made of the rows, and who made it. */
+export type Commit = { by: string; before: Rows; after: Rows; changedIds: ReadonlyArray<string> }
+
+/** What a storage that knows no more than the contract's fields does not keep. */
+const OWN_FIELDS = ['leaseId', 'executorId', 'losses', 'depth', 'childIndex', 'childrenTasksCount'] as const
+
+export class SimServer {
+  readonly locks: Locks = new Locks()
+  /** Told of each commit, before anybody else can see it. */
+  onCommit: (commit: Commit) => void = () => {}
+  /** Whether there is no room for anything new. */
+  isFull = false
+  readonly keepsOwnFields: boolean
+  #rows: Rows = new Map()
+
+  constructor(keepsOwnFields: boolean) {
+    this.keepsOwnFields = keepsOwnFields
+  }
+
+  get rows(): Rows {
+    return this.#rows
+  }
+
+  begin(by: string): ServerTransaction {
+    return new ServerTransaction(this, by)
+  }
+
+  commit(by: string, writes: Rows): void {
+    if (writes.size === 0) {
+      return
+    }
+    const before = this.#rows
+    const after = new Map(before)
+    for (const [executionId, row] of writes) {
+      after.set(executionId, row)
+    }
+    this.#rows = after
+    this.onCommit({ by, before, after, changedIds: [...writes.keys()] })
+  }
+}
+
+export class ServerTransaction implements Holder {
+  readonly name: string
+  readonly #server: SimServer
+  readonly #writes = new Map<string, ExecutionRow>()
+  #isOver = false
+
+  constructor(server: SimServer, by: string) {
+    this.#server = server
+    this.name = by
+  }
+
+  async insert(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    for (const row of rows) {
+      await this.#lock(row.executionId)
+      if (this.#current(row.executionId) !== undefined) {
+        throw new DurableExecutionError(alreadyExistsMessage(row.executionId), false)
+      }
+      this.#write(row)
+    }
+  }
+
+  find(where: DurableTaskExecutionStorageWhere, limit: number | undefined): Array<ExecutionRow> {
+    return atMost(
+      inOrder(
+        this.#view().filter((row) => matches(row, where)),
+        where,
+      ),
+      limit,
+    )
+  }
+
+  async update(where: DurableTaskExecutionStorageWhere, update: ExecutionUpdate): Promise<Array<string>> {
+    const changed: Array<string> = []
+    for (const { executionId } of this.#inLockOrder(this.find(where, undefined))) {
+      await this.#lock(executionId)
+      const row = this.#current(executionId)
+      if (row !== undefined && matches(row, where)) {
+        this.#write(applyUpdate(row, update))
+        changed.push(executionId)
+      }
+    }
+    return changed
+  }
+
+  /** Skips what others hold. */
+  async claim(claim: DurableStorageClaim): Promise<Array<ExecutionRow>> {
+    const due = this.#view().filter(
+      (row) =>
+        row.status === 'ready' &&
+        row.startAt <= claim.now &&
+        claim.taskIds.includes(row.taskId) &&
+        !claim.excludedExecutionIds.includes(row.executionId) &&
+        !this.#server.locks.isHeldByOther(row.executionId, this),
+    )
+    const claimed: Array<ExecutionRow> = []
+    const earliest = due.toSorted((a, b) => a.startAt.getTime() - b.startAt.getTime())
+    for (const row of earliest.slice(0, claim.limit)) {
+      await this.#lock(row.executionId)
+      const startedAt = new Date(Math.max(claim.now.getTime(), (row.startedAt?.getTime() ?? -Infinity) + 1))
+      const { leaseId, executorId, expiresAt, now } = claim
+      const update = { status: 'running', startedAt, expiresAt, leaseId, executorId, updatedAt: now } as const
+      claimed.push(this.#write(applyUpdate(row, update)))
+    }
+    return claimed
+  }
+
+  async updateGuarded(updates: ReadonlyArray<DurableStorageGuardedUpdate>): Promise<Array<string>> {
+    const changed: Array<string> = []
+    for (const { executionId, statuses, leaseId, update } of this.#inLockOrder(updates)) {
+      if (this.#current(executionId) === undefined) {
+        continue
+      }
+      await this.#lock(executionId)
+      const row = this.#current(executionId)
+      if (
+        row !== undefined &&
+        (statuses === undefined || statuses.includes(row.status)) &&
+        (leaseId === undefined || leaseId === row.leaseId)
+      ) {
+        this.#write(applyUpdate(row, update))
+        changed.push(executionId)
+      }
+    }
+    return changed
+  }
+
+  async lock(executionIds: ReadonlyArray<string>): Promise<Array<ExecutionRow>> {
+    const locked: Array<ExecutionRow> = []
+    for (const { executionId } of this.#inLockOrder(
+      [...new Set(executionIds)].map((id) => ({ executionId: id })),
+    )) {
+      if (this.#current(executionId) !== undefined) {
+        await this.#lock(executionId)
+        const row = this.#current(executionId)
+        locked.push(...(row === undefined ? [] : [row]))
+      }
+    }
+    return locked
+  }
+
+  get(executionIds: ReadonlyArray<string>): Array<ExecutionRow> {
+    return [...new Set(executionIds)].flatMap((id) => this.#current(id) ?? [])
+  }
+
+  /** What others hold is skipped, and said to be. */
+  async renew({ leases, expiresAt, now }: DurableStorageRenew): Promise<Array<DurableStorageRenewed>> {
+    const renewed: Array<DurableStorageRenewed> = []
+    for (const { executionId, leaseId } of leases) {
+      const row = this.#current(executionId)
+      if (row?.status !== 'running' || row.leaseId !== leaseId) {
+        continue
+      }
+      if (this.#server.locks.isHeldByOther(executionId, this)) {
+        renewed.push({ executionId, isSkipped: true })
+        continue
+      }
+      await this.#lock(executionId)
+      this.#write(applyUpdate(row, { expiresAt, updatedAt: now }))
+      renewed.push({ executionId })
+    }
+    return renewed
+  }
+
+  idsBelow(parentId: string, limit: number): Array<string> {
+    const below = this.#view().filter(
+      (row) => row.parentTask?.executionId === parentId && (!isFinishedStatus(row.status) || !row.isClosed),
+    )
+    return atMost(below, limit).map((row) => row.executionId)
+  }
+
+  commit(): void {
+    if (this.#isOver) {
+      throw connectionError('the transaction was ended')
+    }
+    if (this.#server.isFull && this.#writes.size > 0) {
+      this.rollback()
+      throw Object.assign(new Error('could not extend file: No space left on device'), { code: '53100' })
+    }
+    this.#server.commit(this.name, this.#writes)
+    this.#end()
+  }
+
+  rollback(): void {
+    this.#writes.clear()
+    this.#end()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#server.locks.release(this, () => connectionError('the transaction was ended'))
+  }
+
+  async #lock(executionId: string): Promise<void> {
+    if (this.#isOver) {
+      throw connectionError('the transaction was ended')
+    }
+    await this.#server.locks.take(executionId, this, () =>
+      Object.assign(new Error('deadlock detected'), { code: '40P01' }),
+    )
+  }
+
+  #current(executionId: string): ExecutionRow | undefined {
+    return this.#writes.get(executionId) ?? this.#server.rows.get(executionId)
+  }
+
+  /** All rows as this transaction sees them now, in the order of insertion. */
+  #view(): Array<ExecutionRow> {
+    if (this.#writes.size === 0) {
+      return [...this.#server.rows.values()]
+    }
+    const rows = [...this.#server.rows.values()].map((row) => this.#writes.get(row.executionId) ?? row)
+    const added = [...this.#writes.values()].filter((row) => !this.#server.rows.has(row.executionId))
+    return [...rows, ...added]
+  }
+
+  #write(row: ExecutionRow): ExecutionRow {
+    const kept = this.#server.keepsOwnFields ? row : withoutOwnFields(row)
+    this.#writes.set(kept.executionId, kept)
+    return kept
+  }
+
+  // A child's id is the larger one: children are locked before their parents.
+  #inLockOrder<T extends { executionId: string }>(items: ReadonlyArray<T>): Array<T> {
+    return items.toSorted((a, b) => (a.executionId < b.executionId ? 1 : -1))
+  }
+}
+
+/** What a driver says when the connection is gone. */
+export function connectionError(why: string): Error {
+  return Object.assign(new Error(`simulated storage fault: ${why}`), { code: '08006' })
+}
+
+function withoutOwnFields(row: ExecutionRow): ExecutionRow {
+  const kept: Partial<ExecutionRow> = { ...row }
+  for (const field of OWN_FIELDS) {
+    delete kept[field]
+  }
+  return kept as ExecutionRow
+}

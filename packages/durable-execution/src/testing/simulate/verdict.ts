@@ -1,0 +1,83 @@
+/** What must be true when everything has come to its end. */
+
+import { createDefaultSerializer } from '../../base/serializer.ts'
+import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type SimViolation } from './observer.ts'
+import { numberOf } from './sim-tasks.ts'
+import { expectedOf, type Work } from './work.ts'
+
+/** What the clients of a simulation know. */
+export type Witness = {
+  /** Executions whose enqueue was acknowledged. */
+  acknowledged: ReadonlySet<string>
+  /** Executions that somebody asked to be cancelled. */
+  cancelAsked: ReadonlySet<string>
+}
+
+// What only a storage says; never an error of a task.
+const OF_STORAGE =
+  /simulated storage fault|No space left|deadlock detected|could not serialize|did not answer within/
+
+const serializer = createDefaultSerializer()
+
+/** All that is wrong with the rows in the end. */
+export function judge(rows: ReadonlyMap<string, ExecutionRow>, witness: Witness): Array<SimViolation> {
+  const violations: Array<SimViolation> = []
+  for (const executionId of witness.acknowledged) {
+    if (!rows.has(executionId)) {
+      violations.push({ invariant: 'S16', executionId, sentence: 'it was acknowledged, and is not there' })
+    }
+  }
+  const lostRoots = rootsWithLosses(rows)
+  for (const row of rows.values()) {
+    const { executionId, error } = row
+    if (error !== undefined && OF_STORAGE.test(error.message)) {
+      violations.push({ invariant: 'S20', executionId, sentence: `it is ${row.status}: ${error.message}` })
+    }
+    if (row.parentTask === undefined) {
+      const wrong = wrongEnd(row, witness, lostRoots)
+      violations.push(
+        ...(wrong === undefined ? [] : [{ invariant: 'result' as const, executionId, sentence: wrong }]),
+      )
+    }
+  }
+  return violations
+}
+
+/** The rows that are not at their end, in a line each. */
+export function unsettled(rows: Iterable<ExecutionRow>): Array<string> {
+  return [...rows]
+    .filter((row) => !isFinishedStatus(row.status) || !row.isClosed)
+    .map(
+      ({ executionId, taskId, status, isClosed }) =>
+        `${executionId} (${taskId}) is ${status}, ${isClosed ? 'closed' : 'open'}`,
+    )
+}
+
+function wrongEnd(
+  row: ExecutionRow,
+  { cancelAsked }: Witness,
+  lostRoots: ReadonlySet<string>,
+): string | undefined {
+  const expected = expectedOf(serializer.deserialize<Work>(row.runInput))
+  if (row.status === 'completed') {
+    const output = numberOf(serializer.deserialize(row.output ?? 'null'))
+    return output === expected ? undefined : `it gave ${output}, and ${expected} was to be expected`
+  }
+  const isExplained =
+    expected === undefined || cancelAsked.has(row.executionId) || lostRoots.has(row.executionId)
+  return isExplained
+    ? undefined
+    : `it is ${row.status}, and nobody cancelled or lost anything: ${row.error?.message}`
+}
+
+/** The roots of trees in which something was lost once too often. */
+function rootsWithLosses(rows: ReadonlyMap<string, ExecutionRow>): Set<string> {
+  const roots = new Set<string>()
+  for (const row of rows.values()) {
+    if (row.error?.message.startsWith('Task lost ') === true) {
+      roots.add(row.rootTask?.executionId ?? row.executionId)
+    }
+  }
+  return roots
+}
