@@ -14,8 +14,6 @@ export type Work =
   /** Members that add one each. */
   | { kind: 'sequence'; value: number; members: 2 | 3 }
 
-export type WorkKind = Work['kind']
-
 /** What comes of it when nobody cancels it: its output, or undefined if it ends badly. */
 export function expectedOf(work: Work): number | undefined {
   switch (work.kind) {
