@@ -1,16 +1,19 @@
 /** What must hold between the ledger and the rows: how often, when and where functions were started. */
 
-import { type Evidence, type Report } from './check.ts'
+import { type Disturbance, type DisturbanceKind, type Evidence, type Report } from './check.ts'
 import { isStandstill, type LedgerLine } from './ledger.ts'
-import { KNOWN_TO } from './tasks.ts'
+import { isSequenceStep, KNOWN_TO } from './tasks.ts'
 import { type ExecutionRow } from '../../../src/machine/execution.ts'
 
 // Rows carry the storage's time, as each process has measured it from afar, and the ledger the machine's. Where
 // more processes want to run than there are cores, such a measurement is off by some 100 ms.
 const CLOCK_SLACK_MS = 250
 
-// Within this time a stall is over, and what the process had begun before it is too.
-const STALL_MS = 10_000
+// Within this time after a stall, what the process had begun before it is over too.
+const AFTER_STALL_MS = 2_500
+
+// What a process takes for the storage's time may be off by a third of its lease; one that lost it is later than that.
+const CLAIM_SLACK_MS = 700
 
 // A claim that is on its way when a cancel commits starts its function a little after.
 const LATE_SLACK_MS = 1_000
@@ -34,11 +37,11 @@ export function checkStarts(evidence: Evidence, report: Report): void {
       continue
     }
     checkRepeats(row, group, explanations, report)
-    checkTimes(row, group, report)
-    checkLateStarts(row, group, explanations, report)
+    checkTimes(evidence, row, group, report)
+    checkLateStarts(evidence, row, group, explanations, report)
     checkKnowledge(evidence, row, group, report)
   }
-  checkCompleted(evidence.rows, lines, report)
+  checkCompleted(evidence, lines, report)
   checkSleeps(evidence, lines, report)
 }
 
@@ -50,17 +53,23 @@ type Explanations = {
   mayBeLate: (pid: number, at: number) => boolean
 }
 
+// What takes nobody's lease: a lost connection is opened anew, and who joins takes only what is free.
+const HARMLESS: ReadonlySet<DisturbanceKind> = new Set<DisturbanceKind>(['disconnect', 'join'])
+// What is over at last, and then goes on with what it was doing.
+const DELAYING: ReadonlySet<DisturbanceKind> = new Set<DisturbanceKind>(['stall', 'lock', 'outage'])
+
 function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
-  const stalls = ledger.filter(isStandstill).map(({ pid, at }) => ({ kind: 'stall', pid, at }))
-  // A lost connection is no reason to lose a lease.
-  const all = [...disturbances.filter(({ kind }) => kind !== 'disconnect'), ...stalls]
+  const stalls = ledger
+    .filter(isStandstill)
+    .map(({ pid, at, attempt: ms }): Disturbance => ({ kind: 'stall', pid, at, until: at + ms }))
+  const all = [...disturbances.filter(({ kind }) => !HARMLESS.has(kind)), ...stalls]
   const byPid = Map.groupBy(all, ({ pid }) => pid)
   const of = (pid: number): typeof all => [...(byPid.get(pid) ?? []), ...(byPid.get(undefined) ?? [])]
   return {
     mayHaveLost: (pid, since, until) =>
-      of(pid).some(({ at }) => at >= since - CLOCK_SLACK_MS && at <= until + CLOCK_SLACK_MS),
+      of(pid).some((one) => one.until >= since - CLOCK_SLACK_MS && one.at <= until + CLOCK_SLACK_MS),
     mayBeLate: (pid, at) =>
-      of(pid).some((one) => one.kind === 'stall' && one.at <= at && at <= one.at + STALL_MS),
+      of(pid).some((one) => DELAYING.has(one.kind) && one.at <= at && at <= one.until + AFTER_STALL_MS),
   }
 }
 
@@ -94,19 +103,27 @@ function checkRepeats(
 }
 
 /** Nothing before its time: by the row itself without any slack, and by the ledger for every start. */
-function checkTimes(row: ExecutionRow, group: ReadonlyArray<LedgerLine>, report: Report): void {
+function checkTimes(
+  { offsets }: Evidence,
+  row: ExecutionRow,
+  group: ReadonlyArray<LedgerLine>,
+  report: Report,
+): void {
   const { executionId, taskId, startAt, startedAt } = row
   if (startedAt !== undefined && startedAt < startAt && row.status === 'completed') {
     const sentence = `${taskId} was claimed ${startAt.getTime() - startedAt.getTime()} ms too early`
     report('nothing runs before its time', executionId, sentence)
   }
-  for (const { attempt, at } of group.filter(({ what }) => what === 'start')) {
+  // What one process writes into a row another one compares with its own clock; so must who judges them.
+  const seenBy = ({ at, pid }: LedgerLine): number => at + (offsets.get(pid) ?? 0)
+  for (const start of group.filter(({ what }) => what === 'start')) {
+    const [at, { attempt }] = [seenBy(start), start]
     const dueAt = row.createdAt.getTime() + row.sleepMsBeforeRun
     if (at < dueAt - CLOCK_SLACK_MS) {
       report('nothing runs before its time', executionId, `${taskId} began ${dueAt - at} ms too early`)
     }
     const failures = group.filter((line) => line.what === 'fail' && line.attempt === attempt - 1)
-    const retryAt = Math.min(...failures.map((line) => line.at)) + (row.retryOptions.baseDelayMs ?? 0)
+    const retryAt = Math.min(...failures.map(seenBy)) + (row.retryOptions.baseDelayMs ?? 0)
     if (failures.length > 0 && at < retryAt - CLOCK_SLACK_MS) {
       const sentence = `attempt ${attempt} of ${taskId} began ${retryAt - at} ms too early`
       report('nothing runs before its time', executionId, sentence)
@@ -116,6 +133,7 @@ function checkTimes(row: ExecutionRow, group: ReadonlyArray<LedgerLine>, report:
 
 /** Nothing that was told to be over begins again. */
 function checkLateStarts(
+  { clockSlackMs }: Evidence,
   row: ExecutionRow,
   group: ReadonlyArray<LedgerLine>,
   { mayBeLate }: Explanations,
@@ -123,7 +141,7 @@ function checkLateStarts(
 ): void {
   const finishedAt = row.finishedAt?.getTime() ?? Infinity
   for (const { what, at, pid } of group) {
-    if (what === 'start' && at > finishedAt + LATE_SLACK_MS && !mayBeLate(pid, at)) {
+    if (what === 'start' && at > finishedAt + LATE_SLACK_MS + clockSlackMs && !mayBeLate(pid, at)) {
       const sentence = `${row.taskId} began ${at - finishedAt} ms after it was ${row.status}`
       report('nothing runs after its outcome', row.executionId, sentence)
     }
@@ -145,16 +163,33 @@ function checkKnowledge(
   }
 }
 
-/** An output without a run that returned it comes from nowhere. */
+/**
+ * An output without a run that returned it comes from nowhere; and one whose run had begun before the row's last claim
+ * comes from somebody who had lost the row by then.
+ */
 function checkCompleted(
-  rows: ReadonlyArray<ExecutionRow>,
+  { rows, offsets }: Evidence,
   lines: ReadonlyMap<string, ReadonlyArray<LedgerLine>>,
   report: Report,
 ): void {
-  for (const { executionId, taskId, status, retryAttempts } of rows) {
-    const ends = lines.get(executionId)?.filter(({ what }) => what === 'end') ?? []
-    if (status === 'completed' && !ends.some(({ attempt }) => attempt === retryAttempts)) {
+  const seenBy = ({ at, pid }: LedgerLine): number => at + (offsets.get(pid) ?? 0)
+  for (const { executionId, taskId, status, retryAttempts, startedAt, finishedAt } of rows) {
+    if (status !== 'completed' || isSequenceStep(taskId)) {
+      continue
+    }
+    const own = lines.get(executionId)?.filter(({ attempt }) => attempt === retryAttempts) ?? []
+    const ends = own.filter(({ what }) => what === 'end')
+    const earliest = (startedAt?.getTime() ?? Infinity) - CLAIM_SLACK_MS
+    const latest = (finishedAt?.getTime() ?? -Infinity) + CLAIM_SLACK_MS
+    const isOfLastClaim = (end: LedgerLine): boolean =>
+      own.some(
+        ({ what, pid, at }) => what === 'start' && pid === end.pid && seenBy({ ...end, at }) >= earliest,
+      )
+    if (ends.length === 0) {
       report('what is completed has run', executionId, `${taskId} is completed, and no run of it has ended`)
+    } else if (!ends.some((end) => seenBy(end) <= latest && isOfLastClaim(end))) {
+      const sentence = `${taskId} is completed, and no run that began with its last claim had ended by then`
+      report('what is completed has run', executionId, sentence)
     }
   }
 }

@@ -2,108 +2,27 @@
 
 import { expect, test } from 'vitest'
 
-import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../../src/machine/execution.ts'
-import { check, type Evidence, type Promised } from './check.ts'
-import { type LedgerLine, parseLedger } from './ledger.ts'
+import { type ExecutionRow } from '../../../src/machine/execution.ts'
+import { check, type Evidence, type Finding, type Promised } from './check.ts'
+import { parseLedger } from './ledger.ts'
+import {
+  badlyEnded,
+  line,
+  NEW,
+  NOW,
+  ranOnce,
+  rowOf,
+  sound,
+  without,
+  withLines,
+  withRow,
+} from './sound-round.ts'
 import { checkWithSql } from './sql-checks.ts'
 
-const NOW = 1_700_000_000_000
-const OLD = 101
-const NEW = 102
-
-/** A row that was claimed at once and completed half a second later. */
-function rowOf(executionId: string, taskId: string, fields: Partial<ExecutionRow> = {}): ExecutionRow {
-  const row = createDurableTaskExecutionStorageObject({
-    now: new Date(NOW),
-    taskId,
-    executionId,
-    retryOptions: { maxAttempts: 3, baseDelayMs: 600 },
-    sleepMsBeforeRun: 0,
-    timeoutMs: 60_000,
-    runInput: '1',
-  })
-  const finished = { status: 'completed', isClosed: true, output: '2' } as const
-  return { ...row, ...finished, startedAt: new Date(NOW), finishedAt: new Date(NOW + 500), ...fields }
-}
-
-function line(
-  what: LedgerLine['what'],
-  executionId: string,
-  at: number,
-  fields: Partial<LedgerLine> = {},
-): LedgerLine {
-  return { what, executionId, attempt: 0, pid: OLD, at: NOW + at, taskId: 'plain', ...fields }
-}
-
-const ranOnce = (executionId: string, taskId: string): Array<LedgerLine> => [
-  line('start', executionId, 10, { taskId }),
-  line('end', executionId, 400, { taskId }),
-]
-
-const badlyEnded = {
-  status: 'cancelled',
-  error: { errorType: 'cancelled', message: '', isRetryable: false },
-} as const
-
-/** A tree of two levels: the parent, one child, the finalize execution. */
-function treeOf(): Array<ExecutionRow> {
-  const parentTask = { taskId: 'branch', executionId: 'p' }
-  return [
-    rowOf('p', 'branch', {
-      output: '12',
-      runOutput: '1',
-      childrenTasks: [{ taskId: 'leaf', executionId: 'c' }],
-      childrenTasksCompletedCount: 1,
-      finalizeTask: { taskId: 'branch_combine', executionId: 'f' },
-    }),
-    rowOf('c', 'leaf', { parentTask }),
-    rowOf('f', 'branch_combine', { parentTask: { ...parentTask, isFinalizeTask: true }, output: '12' }),
-  ]
-}
-
-function sound(): Evidence {
-  return {
-    rows: [rowOf('a', 'plain'), rowOf('b', 'only_old'), ...treeOf()],
-    ledger: [
-      ...ranOnce('a', 'plain'),
-      ...ranOnce('b', 'only_old'),
-      ...ranOnce('p', 'branch'),
-      ...ranOnce('c', 'leaf'),
-      ...ranOnce('f', 'branch_combine'),
-    ],
-    acknowledged: [{ executionId: 'a', taskId: 'plain', input: 1, sleepMs: 0 }],
-    cancels: [{ executionId: 'a', hasCancelled: false }],
-    sightings: [
-      {
-        executionId: 'a',
-        status: 'completed',
-        output: '2',
-        error: undefined,
-        finishedAt: new Date(NOW + 500),
-      },
-    ],
-    disturbances: [],
-    versions: new Map([
-      [OLD, 'old'],
-      [NEW, 'new'],
-    ]),
-  }
-}
-
-function withRow(executionId: string, fields: Partial<ExecutionRow>): Evidence {
-  const evidence = sound()
-  const rows = evidence.rows.map((row) => (row.executionId === executionId ? { ...row, ...fields } : row))
-  return { ...evidence, rows }
-}
-
-function withLines(...lines: Array<LedgerLine>): Evidence {
-  const evidence = sound()
-  return { ...evidence, ledger: [...evidence.ledger, ...lines] }
-}
-
-function without(executionId: string): Evidence {
-  const evidence = sound()
-  return { ...evidence, rows: evidence.rows.filter((row) => row.executionId !== executionId) }
+/** A row of a task that no process knows, which was cancelled. */
+function unknownRow(fields: Partial<ExecutionRow>): ExecutionRow {
+  const { startedAt: _startedAt, output: _output, ...row } = rowOf('n', 'nobody')
+  return { ...row, ...badlyEnded, ...fields }
 }
 
 const spoiled: ReadonlyArray<[Promised, string, Evidence]> = [
@@ -175,7 +94,7 @@ const spoiled: ReadonlyArray<[Promised, string, Evidence]> = [
     'a cancelled one is completed',
     {
       ...sound(),
-      cancels: [{ executionId: 'a', hasCancelled: true }],
+      cancels: [{ executionId: 'a', hasCancelled: true, refusals: 0 }],
     },
   ],
   ['cancel sticks', 'nobody cancelled it', { ...withRow('b', badlyEnded) }],
@@ -186,6 +105,28 @@ const spoiled: ReadonlyArray<[Promised, string, Evidence]> = [
     'unknown tasks are left alone',
     'it ran where it is not known',
     withLines(line('start', 'b', 20, { pid: NEW })),
+  ],
+  [
+    'unknown tasks are left alone',
+    'what nobody knows was failed',
+    { ...sound(), rows: [...sound().rows, unknownRow({ status: 'failed' })] },
+  ],
+  [
+    'unknown tasks are left alone',
+    'what nobody knows was claimed',
+    { ...sound(), rows: [...sound().rows, unknownRow({ startedAt: new Date(NOW) })] },
+  ],
+  [
+    'what is completed has run',
+    'the output of a run that had lost its lease',
+    {
+      ...withRow('a', { startedAt: new Date(NOW + 2_050), finishedAt: new Date(NOW + 2_300) }),
+      ledger: [
+        ...sound().ledger,
+        line('start', 'a', 2_060, { pid: NEW }),
+        line('end', 'a', 4_060, { pid: NEW }),
+      ],
+    },
   ],
   ['what is completed has run', 'an output of no run', { ...sound(), ledger: ranOnce('b', 'only_old') }],
 ]
@@ -198,36 +139,23 @@ test.for(spoiled)('%s: %s', ([promise, , evidence]) => {
   expect(check(evidence).map((finding) => finding.promise)).toContain(promise)
 })
 
-test.for([
-  ['the process was killed', 'kill', OLD],
-  ['the process stood still', 'stall', OLD],
-  ['the process was told to stop', 'restart', OLD],
-  ['everybody stood still', 'stall', undefined],
-] as const)('a second start is explained when %s', ([, kind, pid]) => {
-  const evidence = withLines(line('start', 'a', 300, { pid: NEW }))
-  expect(check({ ...evidence, disturbances: [{ kind, pid, at: NOW + 100 }] })).toEqual([])
+test('a cancel that was not answered the first time explains that the second one came too late', () => {
+  const evidence = { ...sound(), rows: [...sound().rows, unknownRow({})] }
+  const cancelled = (refusals: number): Evidence => ({
+    ...evidence,
+    cancels: [{ executionId: 'n', hasCancelled: false, refusals }],
+  })
+  expect(check(cancelled(1))).toEqual([])
+  expect(check(cancelled(0)).map(({ promise }) => promise)).toEqual(['cancel sticks'])
 })
 
-test('a second start is explained when the process had waited for a lock, and not when another one had', () => {
-  const wait = (pid: number): LedgerLine => line('wait', '-', 50, { pid })
-  expect(check(withLines(line('start', 'a', 300, { pid: NEW }), wait(OLD)))).toEqual([])
-  const findings = check(withLines(line('start', 'a', 300, { pid: NEW }), wait(NEW + 1)))
-  expect(findings.map(({ promise }) => promise)).toContain('starts are explained')
-})
-
-test('a second start is explained when the process had stood still before the first, and began late', () => {
-  const evidence = withLines(line('start', 'a', 300, { pid: NEW }))
-  expect(check({ ...evidence, disturbances: [{ kind: 'stall', pid: OLD, at: NOW - 3_000 }] })).toEqual([])
-})
-
-test.for([
-  ['a lost connection', { kind: 'disconnect', pid: undefined, at: NOW + 100 }],
-  ['what happened to another process', { kind: 'kill', pid: NEW, at: NOW + 100 }],
-  ['what happened later', { kind: 'kill', pid: OLD, at: NOW + 5_000 }],
-] as const)('a second start is not explained by %s', ([, disturbance]) => {
-  const evidence = withLines(line('start', 'a', 300, { pid: NEW }))
-  const findings = check({ ...evidence, disturbances: [disturbance] })
-  expect(findings.map(({ promise }) => promise)).toContain('starts are explained')
+test('what was wrong while the round went on is wrong, whatever the end looks like', () => {
+  const finding: Finding = {
+    promise: 'nothing goes back',
+    executionId: 'a',
+    sentence: 'was closed, then open',
+  }
+  expect(check({ ...sound(), history: [finding] })).toEqual([finding])
 })
 
 test('a ledger with a line that was cut is refused', () => {

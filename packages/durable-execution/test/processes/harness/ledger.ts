@@ -12,6 +12,7 @@ const KINDS = ['start', 'end', 'fail', 'stopped', 'stall', 'wait'] as const
 export type LedgerLine = {
   what: (typeof KINDS)[number]
   executionId: string
+  /** From 0; for a line that tells of the process, how many milliseconds it could do nothing. */
   attempt: number
   pid: number
   /** When, in milliseconds since 1970, by the clock of the machine that all processes share. */
@@ -28,9 +29,9 @@ export function isStandstill({ what }: Pick<LedgerLine, 'what'>): boolean {
 export type Note = (line: Omit<LedgerLine, 'pid' | 'at'> & { at?: number }) => void
 
 /** Opens the ledger to add to it. A line is one write at the end of the file, so those of many processes do not mix. */
-export function openLedger(path: string): Note {
+export function openLedger(path: string, now: () => number = () => Date.now()): Note {
   const file = openSync(path, 'a')
-  return ({ what, executionId, attempt, taskId, at = Date.now() }) => {
+  return ({ what, executionId, attempt, taskId, at = now() }) => {
     writeSync(file, `${what} ${executionId} ${attempt} ${process.pid} ${at} ${taskId}\n`)
   }
 }

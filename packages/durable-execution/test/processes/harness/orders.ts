@@ -12,4 +12,6 @@ export type WorkerOrders = {
   /** How many runs at a time. */
   slots: number
   pollMs: number
+  /** How far ahead of the machine's clock that of the process is. */
+  clockOffsetMs: number
 }

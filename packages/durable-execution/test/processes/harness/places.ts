@@ -2,9 +2,11 @@
 
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { Pool } from 'pg'
 
+import { type PostgresServer } from '../../../../../scripts/postgres/server.ts'
 import { createPostgresStorage, type PostgresStorage } from '../../../src/storage/postgres/index.ts'
 import { createSqliteStorage, type SqliteStorage } from '../../../src/storage/sqlite/index.ts'
 
@@ -21,6 +23,10 @@ export type Place = {
   query: (sql: string) => Promise<Array<Array<unknown>>>
   /** Breaks connections of the workers; gives how many. Undefined where there are none. */
   disconnect: (() => Promise<number>) | undefined
+  /** Holds what every writer needs for so long: the lock of the file, or of the table. */
+  lock: (ms: number) => Promise<void>
+  /** Stops the server, as a crash would unless told otherwise, and starts it again; undefined where that is not ours to do. */
+  restartServer: ((options: { isGraceful: boolean }) => Promise<void>) | undefined
   close: () => Promise<void>
 }
 
@@ -45,6 +51,8 @@ export function sqlitePlace(folder: string): Place {
       return Promise.resolve(statement.all().map((row) => Object.values(row)))
     },
     disconnect: undefined,
+    lock: (ms) => lockFile(path, ms),
+    restartServer: undefined,
     close: () => {
       database.close()
       return Promise.resolve()
@@ -52,9 +60,35 @@ export function sqlitePlace(folder: string): Place {
   }
 }
 
+async function lockFile(path: string, ms: number): Promise<void> {
+  // It waits without blocking: the lock may be held by a transaction of this very process.
+  const database = new DatabaseSync(path, { timeout: 1 })
+  try {
+    while (!isDone(() => database.exec('begin immediate'))) {
+      await pause(LOCK_RETRY_MS)
+    }
+    await pause(ms)
+    database.exec('rollback')
+  } finally {
+    database.close()
+  }
+}
+
+function isDone(step: () => void): boolean {
+  try {
+    step()
+    return true
+  } catch {
+    return false
+  }
+}
+
+const LOCK_RETRY_MS = 3
+
 let schemas = 0
 
-export function postgresPlace(connectionString: string): Place {
+/** `server`: the one that the database is on, if it may be restarted. */
+export function postgresPlace(connectionString: string, server?: Pick<PostgresServer, 'restart'>): Place {
   schemas += 1
   const schema = `harness_${process.pid}_${schemas}`
   const pool = new Pool({ connectionString, max: 1 })
@@ -73,6 +107,13 @@ export function postgresPlace(connectionString: string): Place {
       )
       return rows.length
     },
+    lock: async (ms) => {
+      // In one message, so that it is one transaction.
+      await query(
+        `lock table "${schema}".executions in access exclusive mode; select pg_sleep(${ms / 1_000})`,
+      )
+    },
+    restartServer: server === undefined ? undefined : (options) => server.restart(options),
     close: async () => {
       await query(`drop schema if exists "${schema}" cascade`)
       await pool.end()

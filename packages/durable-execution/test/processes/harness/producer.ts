@@ -3,7 +3,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { type DurableExecutor, type DurableTaskHandle } from '../../../src/index.ts'
+import { between, oneOf, shuffled } from './chance.ts'
 import { type Acknowledged, type CancelAnswer } from './check.ts'
+import { DEEPEST, type Flavour, treeOf } from './random-trees.ts'
 import { type Tasks } from './tasks.ts'
 
 /** How much of what there is in a round. */
@@ -14,12 +16,17 @@ export type Workload = {
   trees: number
   /** Of each of the other kinds. */
   others: number
+  /** Random trees, of up to some hundred executions each. */
+  random: number
 }
 
 /** About how many executions the workload comes to, children counted. */
-export function executionsOf({ plain, trees, others }: Workload): number {
-  return plain + 12 * trees + 50 * others
+export function executionsOf({ plain, trees, others, random }: Workload): number {
+  return plain + 12 * trees + 56 * others + 110 * random
 }
+
+/** Resolves when so much of the work may be enqueued: 0 is nothing, 1 is all. */
+export type Gate = (share: number) => Promise<void>
 
 type Order = { taskId: string; input: number; sleepMs?: number; cancelAfterMs?: number }
 
@@ -35,7 +42,17 @@ const OTHER_KINDS = [
   'only_old',
   'only_new',
   'new_tree',
+  'sequence',
 ] as const
+
+// How often each flavour of a random tree comes up.
+const FLAVOURS: readonly [Flavour, ...Array<Flavour>] = [
+  ...(['sound', 'sound', 'sound', 'sound', 'sound'] as const),
+  ...(['bad', 'bad', 'stuck', 'old', 'new'] as const),
+]
+const PATIENT = 4
+const SMALLEST_TREE = 5
+const LARGEST_TREE = 260
 
 /** What the producer has seen of the engine's answers. */
 export class Producer {
@@ -54,11 +71,13 @@ export class Producer {
   }
 
   /** Enqueues everything, in any order; resolves when it is acknowledged, and all cancels are answered. */
-  async produce(workload: Workload): Promise<void> {
+  async produce(workload: Workload, gate: Gate): Promise<void> {
     const orders = shuffled(ordersOf(workload, this.#random), this.#random)
+    const all = orders.length
     const cancelling: Array<Promise<void>> = []
     const lane = async (): Promise<void> => {
       for (let order = orders.pop(); order !== undefined; order = orders.pop()) {
+        await gate(1 - orders.length / all)
         const handle = await this.#enqueue(order)
         if (handle !== undefined && order.cancelAfterMs !== undefined) {
           cancelling.push(this.#cancel(handle, order.cancelAfterMs))
@@ -73,7 +92,7 @@ export class Producer {
     const task = this.#tasks.get(taskId) ?? { id: taskId }
     try {
       const handle = await this.#executor.enqueueTask(task, input, { sleepMsBeforeRun: sleepMs })
-      this.acknowledged.push({ executionId: handle.getTaskExecutionId(), taskId, input, sleepMs })
+      this.acknowledged.push({ executionId: handle.getTaskExecutionId(), taskId: task.id, input, sleepMs })
       return handle
     } catch {
       this.refused += 1
@@ -84,10 +103,10 @@ export class Producer {
   // What is cancelled for the sake of the round's end is tried until it is answered.
   async #cancel(handle: DurableTaskHandle<number>, afterMs: number): Promise<void> {
     await pause(afterMs)
-    for (;;) {
+    for (let refusals = 0; ; refusals += 1) {
       try {
         const hasCancelled = await handle.cancel()
-        this.cancels.push({ executionId: handle.getTaskExecutionId(), hasCancelled })
+        this.cancels.push({ executionId: handle.getTaskExecutionId(), hasCancelled, refusals })
         return
       } catch {
         this.refused += 1
@@ -97,7 +116,8 @@ export class Producer {
   }
 }
 
-function ordersOf({ plain, trees, others }: Workload, random: () => number): Array<Order> {
+function ordersOf(workload: Workload, random: () => number): Array<Order> {
+  const { plain, trees, others } = workload
   const many = (count: number, order: (input: number) => Order): Array<Order> =>
     Array.from({ length: count }, (_, input) => order(input))
   const soon = (longestMs: number): number => Math.floor(random() * longestMs)
@@ -106,19 +126,25 @@ function ordersOf({ plain, trees, others }: Workload, random: () => number): Arr
     ...many(trees, (input) => ({ taskId: 'tree', input })),
     ...OTHER_KINDS.flatMap((taskId) => many(others, (input) => ({ taskId, input }))),
     ...many(others, (input) => ({ taskId: 'plain', input, sleepMs: 1 + soon(5_000) })),
+    // These take so long that a process which stands still often does so in the middle of one.
+    ...many(PATIENT * others, (input) => ({ taskId: 'patient', input })),
     ...many(others, (input) => ({ taskId: 'endless', input, cancelAfterMs: soon(10_000) })),
     ...many(others, (input) => ({ taskId: 'endless', input, sleepMs: 3_000, cancelAfterMs: soon(6_000) })),
     ...many(others, (input) => ({ taskId: 'tree', input, cancelAfterMs: soon(8_000) })),
     ...many(others, (input) => ({ taskId: 'nested', input, cancelAfterMs: soon(8_000) })),
     ...many(others, (input) => ({ taskId: 'plain', input, cancelAfterMs: soon(2_000) })),
+    ...many(others, (input) => ({ taskId: 'nobody', input, cancelAfterMs: soon(10_000) })),
+    ...many(workload.random, () => randomTree(random)),
   ]
 }
 
-function shuffled<T>(items: Array<T>, random: () => number): Array<T> {
-  for (let last = items.length - 1; last > 0; last -= 1) {
-    const other = Math.floor(random() * (last + 1))
-    const [moved] = items.splice(last, 1, ...items.slice(other, other + 1))
-    items.splice(other, 1, ...(moved === undefined ? [] : [moved]))
-  }
-  return items
+function randomTree(random: () => number): Order {
+  const flavour = oneOf(random, FLAVOURS)
+  const seed = between(random, 0, 2 ** 24 - 1)
+  // Squares: many small ones, and some that are large.
+  const budget = SMALLEST_TREE + Math.floor(random() ** 2 * (LARGEST_TREE - SMALLEST_TREE))
+  const order = treeOf({ seed, flavour, depth: oneOf(random, [1, 2, 3, DEEPEST, DEEPEST]), budget })
+  // One that is stuck ends in no other way, and some others are cancelled at any moment of their lives.
+  const isCancelled = flavour === 'stuck' || random() < 0.15
+  return isCancelled ? { ...order, cancelAfterMs: between(random, 0, 8_000) } : order
 }

@@ -25,7 +25,10 @@ export function storyOf({ ledger, disturbances, rows }: Evidence, { executionId 
   const standstills = ledger.filter(isStandstill).filter(isNear)
   return [
     ...own.map(({ at, what, attempt, pid }) => ({ at, text: `${what} of attempt ${attempt} in ${pid}` })),
-    ...disturbances.filter(isNear).map(({ at, kind, pid }) => ({ at, text: `${kind} of ${pid ?? 'all'}` })),
+    ...disturbances.filter(isNear).map(({ at, until, kind, pid }) => ({
+      at,
+      text: `${kind} of ${pid ?? 'all'}${until > at ? ` for ${until - at} ms` : ''}`,
+    })),
     ...standstills.map(({ at, pid, what }) => ({
       at,
       text: what === 'stall' ? `${pid} stood still` : `${pid} waited for the lock`,

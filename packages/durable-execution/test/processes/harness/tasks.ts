@@ -1,18 +1,11 @@
 /** The tasks that the processes share: plain ones, trees, and those that fail, hang or are known to some alone. */
 
 import { DurableExecutionError, type DurableExecutor, type DurableTask } from '../../../src/index.ts'
-import { type DurableTaskRunContext } from '../../../src/task/context.ts'
-import { type Note } from './ledger.ts'
+import { noted, type Outside, type Run } from './noted.ts'
+import { defineRandomTrees } from './tree-tasks.ts'
 
 /** Which code a process runs. The old and the new one each know tasks that the other does not; a client knows all. */
 export type Version = 'old' | 'new' | 'client'
-
-/** What tasks do to the world outside. */
-export type Outside = {
-  note: Note
-  /** Resolves after the time, or rejects when the signal is aborted. */
-  pause: (ms: number, signal?: AbortSignal) => Promise<unknown>
-}
 
 type NumberTask = DurableTask<number, number>
 
@@ -20,10 +13,21 @@ export type Tasks = Map<string, NumberTask>
 
 export const CHILDREN = 10
 
-/** Tasks that only one version knows. */
+/** How many members a sequence has. */
+const SEQUENCE = ['leaf', 'plain', 'leaf'] as const
+
+/**
+ * Tasks that only one version knows: between the old and the new one some were removed, some were added, and the parent
+ * `old_knot` is called `new_knot`. What only a client knows is run by nobody.
+ */
 export const KNOWN_TO: ReadonlyMap<string, Version> = new Map<string, Version>([
+  ['nobody', 'client'],
   ['only_old', 'old'],
+  ['old_knot', 'old'],
+  ['old_knot_tie', 'old'],
   ['only_new', 'new'],
+  ['new_knot', 'new'],
+  ['new_knot_tie', 'new'],
   ['new_tree', 'new'],
   ['new_finish', 'new'],
 ])
@@ -33,7 +37,21 @@ const TIMEOUT_MS = 120_000
 // Longer than clocks differ, so that the checker sees a retry that comes too early.
 const RETRY_DELAY_MS = 600
 
-type Run = (ctx: DurableTaskRunContext, input: number) => number | Promise<number>
+/** Whether the task is a step of a sequence: the engine's own, which leaves no line in the ledger. */
+export function isSequenceStep(taskId: string): boolean {
+  return taskId.startsWith('st_')
+}
+
+/** Whether it is a sequence, which is the first of its steps; the others are finalize tasks. */
+export function isSequence(taskId: string): boolean {
+  return isSequenceStep(taskId) && !/_\d+$/.test(taskId.slice('st_'.length))
+}
+
+/** Whether a parent task has a finalize task. */
+export function hasFinalizeTask(taskId: string): boolean {
+  const isLastStep = isSequenceStep(taskId) && taskId.endsWith(`_${SEQUENCE.length}`)
+  return taskId !== 'bare' && !isLastStep
+}
 
 /** Defines the tasks of the version; gives those that can be enqueued, by their ids. */
 export function defineTasks(executor: DurableExecutor, outside: Outside, version: Version): Tasks {
@@ -75,6 +93,18 @@ export function defineTasks(executor: DurableExecutor, outside: Outside, version
   }
   defineTrees(defineTree)
   tasks.set('nested', defineNested(executor, outside))
+  const [first, second, third] = SEQUENCE
+  const sequence = executor.sequentialTasks<readonly [NumberTask, NumberTask, NumberTask]>(
+    { id: first },
+    { id: second },
+    { id: third },
+  )
+  tasks.set('sequence', sequence)
+  const common = { timeoutMs: TIMEOUT_MS, retryOptions: { maxAttempts: 3, baseDelayMs: RETRY_DELAY_MS } }
+  const nameTask = (id: string): { id: string } => (id === 'sequence' ? sequence : { id })
+  for (const [id, task] of defineRandomTrees(executor, { outside, isKnown, nameTask, common })) {
+    tasks.set(id, task)
+  }
   return tasks
 }
 
@@ -95,6 +125,7 @@ function definePlain(
   define('leaf', flaky, { maxAttempts: 3 })
   define('only_old', (_, input) => input + 1)
   define('only_new', (_, input) => input + 1)
+  define('nobody', (_, input) => input)
   define('patient', async (ctx, input) => {
     await pause(2_000, ctx.abortSignal)
     return input
@@ -170,26 +201,6 @@ function defineNested(executor: DurableExecutor, outside: Outside): NumberTask {
       },
     },
   })
-}
-
-/** The function, with its start and its end in the ledger. */
-function noted(
-  { note }: Outside,
-  taskId: string,
-  run: Run,
-): (ctx: DurableTaskRunContext, input: number) => Promise<number> {
-  return async (ctx, input) => {
-    const { executionId, attempt } = ctx
-    note({ what: 'start', executionId, attempt, taskId })
-    try {
-      const output = await run(ctx, input)
-      note({ what: 'end', executionId, attempt, taskId })
-      return output
-    } catch (error) {
-      note({ what: ctx.cancelSignal.isCancelled() ? 'stopped' : 'fail', executionId, attempt, taskId })
-      throw error
-    }
-  }
 }
 
 function outputsOf({

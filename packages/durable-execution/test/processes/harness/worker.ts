@@ -11,8 +11,15 @@ import { defineTasks } from './tasks.ts'
 const LOOK_EVERY_MS = 50
 const GRACE_MS = 300
 
-const { place, ledger, version, expireMs, slots, pollMs } = JSON.parse(process.argv[2] ?? '') as WorkerOrders
-const note = openLedger(ledger)
+const orders = JSON.parse(process.argv[2] ?? '') as WorkerOrders
+const { place, ledger, version, expireMs, slots, pollMs, clockOffsetMs } = orders
+
+// As on a machine whose clock is wrong: leases, due times and ids alike are made of the time of day. The ledger is
+// evidence, and keeps to the clock that all processes share.
+const machineNow = Date.now.bind(Date)
+Date.now = () => machineNow() + clockOffsetMs
+
+const note = openLedger(ledger, machineNow)
 const storage = openStorage(place)
 const quiet = (): void => {}
 const executor = new DurableExecutor(storage, {
@@ -27,22 +34,23 @@ defineTasks(executor, { note, pause: async (ms, signal) => await pause(ms, undef
 
 // A machine that is too busy stalls processes as SIGSTOP does. They say so, or their losses could not be explained.
 function noteStandstill(what: 'stall' | 'wait', since: number): void {
-  if (Date.now() - since > expireMs / 4) {
-    note({ what, executionId: '-', attempt: 0, taskId: '-', at: since })
+  const ms = Math.round(machineNow() - since)
+  if (ms > expireMs / 4) {
+    note({ what, executionId: '-', attempt: ms, taskId: '-', at: since })
   }
 }
 
-let lookedAt = Date.now()
+let lookedAt = machineNow()
 setInterval(() => {
   noteStandstill('stall', lookedAt)
-  lookedAt = Date.now()
+  lookedAt = machineNow()
 }, LOOK_EVERY_MS).unref()
 
 // So does a disk that is too slow: who waits for the lock of a file has done nothing, and its lease runs on.
 if (place.kind === 'sqlite') {
   const { withTransaction } = storage
   storage.withTransaction = async (fn, hint) => {
-    const askedAt = Date.now()
+    const askedAt = machineNow()
     try {
       return await withTransaction(fn, hint)
     } finally {
