@@ -102,22 +102,6 @@ export const PLANTS: ReadonlyArray<Plant> = [
     ],
   },
   {
-    name: 'claim-before-its-time',
-    what: 'a claim does not look again whether the row it found was put back for later meanwhile',
-    patches: [{ file: ATTEMPT, from: 'if (row.startAt.getTime() > now) {', to: 'if (now < 0) {' }],
-  },
-  {
-    name: 'no-fence-in-the-clock',
-    what: 'the startedAt of a claim is the present, even where the clock was set back',
-    patches: [
-      {
-        file: ATTEMPT,
-        from: 'Math.max(now, (row.startedAt?.getTime() ?? -Infinity) + 1)',
-        to: 'now',
-      },
-    ],
-  },
-  {
     name: 'nobody-recovers',
     what: 'leases lapse, and nobody looks for them',
     patches: [
