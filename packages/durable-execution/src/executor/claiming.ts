@@ -219,9 +219,8 @@ export class Claiming {
     }
     this.#isMoreDue ||= rows.length >= limit
     this.#vainClaims = rows.length === 0 ? this.#vainClaims + 1 : 0
-    letGo()
     // Nothing is claimed meanwhile: starting may take several turns.
-    await this.#starter.start(rows, deadlineAt)
+    await this.#starter.start(rows, deadlineAt, letGo)
   }
 
   /** Looks up claims whose commit was not acknowledged, and runs what they took. */

@@ -66,8 +66,7 @@ export class EarlyStart {
       rows,
       claimed,
       begin: (some) => {
-        letGo()
-        void this.#starter.start(some, deadlineAt)
+        void this.#starter.start(some, deadlineAt, letGo)
       },
       drop: letGo,
     }

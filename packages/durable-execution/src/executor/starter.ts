@@ -39,10 +39,17 @@ export class Starter {
   /**
    * Starts rows that this process has claimed; those that cannot be run here are given back. So are those whose lease must be
    * believed lapsed: after a long wait for the commit, or after this process stood still, somebody else may have them.
+   *
+   * Their slots stay reserved until `letGo`: between two turns others would take them.
    */
-  async start(rows: ReadonlyArray<ExecutionRow>, deadlineAt: Millis): Promise<void> {
+  async start(
+    rows: ReadonlyArray<ExecutionRow>,
+    deadlineAt: Millis,
+    letGo: () => void = () => {},
+  ): Promise<void> {
     await this.#starting.run(async () => {
       const refused = await this.#startMost(rows, deadlineAt)
+      letGo()
       if (rows.length > refused.length) {
         this.#onRunsStarted(deadlineAt)
       }

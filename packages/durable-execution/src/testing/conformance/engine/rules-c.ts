@@ -113,6 +113,7 @@ export const RULES_C: Record<string, string> = {
   'early.later_try': 'Only what the first try of an insert wrote counts as claimed by it.',
   'early.is_recovered': 'What began with its insert is recovered like anything else.',
   'early.passes_nobody': 'What begins with its insert overtakes nothing that is due.',
+  'early.slots_of_claimed': 'What was claimed keeps its slots until it has started.',
   'early.slots': 'What begins with its insert takes slots like anything else.',
   'claim.free_slots': 'At most as many rows are claimed as there are free slots.',
   'claim.earliest_first': 'Rows are claimed in the order in which they are due.',
