@@ -28,6 +28,8 @@ export const LIMITS = {
   nameLength: 255,
   /** Most losses in a row before an execution is given up, unless `maxLosses` says otherwise. */
   losses: 3,
+  /** After how many losses in a row an execution is run apart: of such ones a process runs one at a time. */
+  lossesUntilApart: 2,
   /** The pause after the second loss in a row; doubled after each further one. */
   lossBackoffMs: 1_000,
   /** The longest pause between losses. */

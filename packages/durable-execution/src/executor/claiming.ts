@@ -2,17 +2,15 @@
 
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
-import { type DurableStorageClaim } from '../storage/contract.ts'
-import { claimRows, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
+import { claimRows, type DueTasks, findClaimed, type NextDue, nextDueAt } from '../store/claim.ts'
 import { type Engine } from './engine.ts'
 import { Loop } from './loop.ts'
 import { type Runs } from './runs.ts'
 import { type Starter } from './starter.ts'
+import { type Suspects } from './suspects.ts'
 
 /** A claim that was sent and not acknowledged: it may have happened. */
 type DoubtfulClaim = { leaseId: string; expiresAt: Date; deadlineAt: Millis }
-
-type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>
 
 // Claims that take nothing, though something is said to be due, come ever more rarely: down to one a second.
 const MOST_VAIN_DOUBLINGS = 10
@@ -21,6 +19,7 @@ export class Claiming {
   readonly loop: Loop
   readonly #engine: Engine
   readonly #runs: Runs
+  readonly #suspects: Suspects
   readonly #starter: Starter
   #doubtful: Array<DoubtfulClaim> = []
   /** Whether something may be due: told so, or the last claim got all it asked for. */
@@ -39,9 +38,10 @@ export class Claiming {
   /** How many claims in a row took nothing. */
   #vainClaims = 0
 
-  constructor(engine: Engine, runs: Runs, starter: Starter) {
+  constructor(engine: Engine, runs: Runs, suspects: Suspects, starter: Starter) {
     this.#engine = engine
     this.#runs = runs
+    this.#suspects = suspects
     this.#starter = starter
     const { clock, random } = engine.doors
     this.loop = new Loop({
@@ -96,6 +96,11 @@ export class Claiming {
   }
 
   slotFreed(): void {
+    if (this.#suspects.takeTurn()) {
+      this.#isMoreDue = true
+      // The last one did not see them either.
+      this.#isLookDue = true
+    }
     if (this.#isMoreDue || this.#isWaitingForEnd) {
       this.loop.wake()
     }
@@ -129,9 +134,9 @@ export class Claiming {
       this.#isMoreDue = true
       return pollMs()
     }
-    const excludedExecutionIds = this.#runs.unendedIds()
-    this.#isWaitingForEnd = excludedExecutionIds.length > 0
-    const due = { taskIds, excludedExecutionIds }
+    const unendedIds = this.#runs.unendedIds()
+    this.#isWaitingForEnd = unendedIds.length > 0
+    const due = this.#suspects.within(taskIds, unendedIds)
     if (!this.#mayBeDue()) {
       // Nobody said that anything is: a read is all that a quiet look costs.
       await this.#look(due)
@@ -220,7 +225,9 @@ export class Claiming {
     this.#isMoreDue ||= rows.length >= limit
     this.#vainClaims = rows.length === 0 ? this.#vainClaims + 1 : 0
     // Nothing is claimed meanwhile: starting may take several turns.
+    this.#suspects.claimed(due)
     await this.#starter.start(rows, deadlineAt, letGo)
+    this.#isMoreDue ||= this.#suspects.isNextDue
   }
 
   /** Looks up claims whose commit was not acknowledged, and runs what they took. */

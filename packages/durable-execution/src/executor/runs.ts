@@ -13,6 +13,7 @@ import {
 import { LIMITS } from '../base/limits.ts'
 import { assert } from '../base/assert.ts'
 import { type Lease } from '../machine/event.ts'
+import { isSuspect } from '../machine/apart.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type Engine } from './engine.ts'
@@ -58,6 +59,7 @@ export class Runs {
   #heldCount = 0
   /** Slots kept for rows that are being claimed just now. */
   #reserved = 0
+  #suspectCount = 0
   readonly #timeouts: TimerQueue<Run>
   #onChange: Array<() => void> = []
 
@@ -90,6 +92,11 @@ export class Runs {
         this.#reserved -= slots
       }
     }
+  }
+
+  /** Whether one runs here that must not run beside another of its kind; until its outcome is settled. */
+  get hasSuspect(): boolean {
+    return this.#suspectCount > 0
   }
 
   /** The runs whose lease is to be renewed. */
@@ -138,6 +145,7 @@ export class Runs {
     this.#runs.set(row.executionId, run)
     this.#activeCount += 1
     this.#heldCount += 1
+    this.#suspectCount += isSuspect(row) ? 1 : 0
     const startedAt = doors.clock.monotonicNow()
     const event = runAttempt(run, this.#engine)
     if (event instanceof Promise) {
@@ -256,9 +264,14 @@ export class Runs {
     }
   }
 
+  // Comes twice for each run: when its function has ended, and when its lease is let go.
   #forget(run: Run): void {
     const { executionId } = run.row
-    if (!run.isActive && !run.isHeld && this.#runs.get(executionId) === run) {
+    if (run.isActive || run.isHeld) {
+      return
+    }
+    this.#suspectCount -= isSuspect(run.row) ? 1 : 0
+    if (this.#runs.get(executionId) === run) {
       this.#runs.delete(executionId)
     }
   }

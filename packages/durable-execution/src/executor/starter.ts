@@ -7,6 +7,7 @@ import { type ExecutionRow } from '../machine/execution.ts'
 import { type Engine } from './engine.ts'
 import { giveBack } from './give-back.ts'
 import { leaseOf, type Runs } from './runs.ts'
+import { type Suspects } from './suspects.ts'
 
 // Functions that compute without waiting run within the turn that starts them. So many milliseconds of them, and leases are renewed,
 // timers fire and answers are read before the next one begins.
@@ -15,14 +16,16 @@ const TURN_MS = 20
 export class Starter {
   readonly #engine: Engine
   readonly #runs: Runs
+  readonly #suspects: Suspects
   readonly #onRunsStarted: (deadlineAt: Millis) => void
   readonly #starting = new InFlight()
   #isOver = false
 
   /** `onRunsStarted` hears until when the leases of what was started last. */
-  constructor(engine: Engine, runs: Runs, onRunsStarted: (deadlineAt: Millis) => void) {
+  constructor(engine: Engine, runs: Runs, suspects: Suspects, onRunsStarted: (deadlineAt: Millis) => void) {
     this.#engine = engine
     this.#runs = runs
+    this.#suspects = suspects
     this.#onRunsStarted = onRunsStarted
   }
 
@@ -48,15 +51,22 @@ export class Starter {
     letGo: () => void = () => {},
   ): Promise<void> {
     await this.#starting.run(async () => {
-      const refused = await this.#startMost(rows, deadlineAt)
+      const { kept, surplus } = this.#suspects.part(rows)
+      // Before the first is started: it may end the process at once, and what is held then is lost once more.
+      await this.#giveBack(surplus)
+      const refused = await this.#startMost(kept, deadlineAt)
       letGo()
-      if (rows.length > refused.length) {
+      if (kept.length > refused.length) {
         this.#onRunsStarted(deadlineAt)
       }
       // Most often during shutdown.
-      const attempts = refused.map((row) => ({ row, lease: leaseOf(row) }))
-      await giveBack(this.#engine, attempts, 'claimed executions')
+      await this.#giveBack(refused)
     })
+  }
+
+  async #giveBack(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    const attempts = rows.map((row) => ({ row, lease: leaseOf(row) }))
+    await giveBack(this.#engine, attempts, 'claimed executions')
   }
 
   /** Gives the rows that were not started. */

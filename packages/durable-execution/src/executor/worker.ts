@@ -18,6 +18,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { Loop } from './loop.ts'
 import { type Run, Runs } from './runs.ts'
 import { Starter } from './starter.ts'
+import { Suspects } from './suspects.ts'
 import { Sweeping } from './sweeping.ts'
 
 const CLOCK_CHECK_MS = 60_000
@@ -52,8 +53,11 @@ export class Worker {
     const renewLimitMs = Math.min(LIMITS.storageCallMs, Math.max(1_000, engine.options.expireMs / 3))
     const transact = createTransact(storage, engine.doors.clock, health, renewLimitMs)
     this.#heartbeat = new Heartbeat(engine, this.#runs, transact)
-    const starter = new Starter(engine, this.#runs, (deadlineAt) => this.#heartbeat.runsStarted(deadlineAt))
-    this.#claiming = new Claiming(engine, this.#runs, starter)
+    const suspects = new Suspects(this.#runs)
+    const starter = new Starter(engine, this.#runs, suspects, (deadlineAt) =>
+      this.#heartbeat.runsStarted(deadlineAt),
+    )
+    this.#claiming = new Claiming(engine, this.#runs, suspects, starter)
     this.#sweeping = new Sweeping(engine, closer)
     this.earlyStart = new EarlyStart(engine, this.#runs, this.#claiming, starter)
   }

@@ -170,6 +170,8 @@ export type DurableStorageClaim = {
   taskIds: Array<string>
   /** Executions that must not be taken. */
   excludedExecutionIds: Array<string>
+  /** Where given, only executions with fewer `losses` are taken; a row without the field has none. */
+  lossesLessThan?: number
   /** At most so many; never 0. */
   limit: number
   now: Date

@@ -7,6 +7,9 @@ import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { lockMatching } from './rows.ts'
 import { type Transact, withOperation } from './transact.ts'
 
+/** Which of the due rows may be taken. */
+export type DueTasks = Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds' | 'lossesLessThan'>
+
 /** Claims up to `limit` due rows of the given tasks. The rows come back whole and running. */
 export async function claimRows(
   transact: Transact,
@@ -46,10 +49,21 @@ async function claimByFour(
     .map((event) => decision.rows.get(event.executionId) as ExecutionRow)
 }
 
-/** Due rows of tasks known here, looking past what is not. */
+/** Whether a due row is one that may be taken. */
+function fits({
+  taskIds,
+  excludedExecutionIds,
+  lossesLessThan = Infinity,
+}: DueTasks): (row: ExecutionRow) => boolean {
+  const known = new Set(taskIds)
+  const excluded = new Set(excludedExecutionIds)
+  return ({ taskId, executionId, losses = 0 }) =>
+    known.has(taskId) && !excluded.has(executionId) && losses < lossesLessThan
+}
+
+/** Due rows that may be taken, looking past what may not. */
 async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promise<Array<ExecutionRow>> {
-  const known = new Set(claim.taskIds)
-  const excluded = new Set(claim.excludedExecutionIds)
+  const isFitting = fits(claim)
   for (let limit = claim.limit; ; limit *= 2) {
     const found = await tx.getTaskExecutions(
       {
@@ -60,7 +74,7 @@ async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promis
       },
       limit,
     )
-    const fitting = found.filter((row) => known.has(row.taskId) && !excluded.has(row.executionId))
+    const fitting = found.filter(isFitting)
     if (fitting.length >= claim.limit || found.length < limit) {
       return fitting.slice(0, claim.limit)
     }
@@ -76,13 +90,8 @@ export type NextDue = {
 }
 
 /** When the next of the rows that may be claimed is due, looking no further than `until`. */
-export async function nextDueAt(
-  transact: Transact,
-  { taskIds, excludedExecutionIds }: Pick<DurableStorageClaim, 'taskIds' | 'excludedExecutionIds'>,
-  until: Date,
-): Promise<NextDue> {
-  const known = new Set(taskIds)
-  const excluded = new Set(excludedExecutionIds)
+export async function nextDueAt(transact: Transact, due: DueTasks, until: Date): Promise<NextDue> {
+  const isFitting = fits(due)
   const rows = await transact(
     async (tx) =>
       await tx.getTaskExecutions(
@@ -92,9 +101,9 @@ export async function nextDueAt(
     { oneCall: true },
   )
   let earliest: number | undefined
-  for (const { taskId, executionId, startAt } of rows) {
-    if (known.has(taskId) && !excluded.has(executionId)) {
-      const at = startAt.getTime()
+  for (const row of rows) {
+    if (isFitting(row)) {
+      const at = row.startAt.getTime()
       // A damaged moment is found as one that has passed.
       earliest = Math.min(earliest ?? Infinity, Number.isNaN(at) ? -Infinity : at)
     }

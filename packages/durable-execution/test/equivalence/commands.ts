@@ -67,15 +67,21 @@ const insert: fc.Arbitrary<Array<Row>> = fc.oneof(
   { weight: 1, arbitrary: manyRows },
 )
 
-const claim: fc.Arbitrary<DurableStorageClaim> = fc.record({
-  taskIds: fc.uniqueArray(taskId, { minLength: 1 }),
-  excludedExecutionIds: executionIds,
-  limit: fc.constantFrom(1, 2, 3, 100),
-  now: nearMoment,
-  expiresAt: nearMoment,
-  leaseId,
-  executorId: text,
-})
+const claim: fc.Arbitrary<DurableStorageClaim> = fc.record(
+  {
+    taskIds: fc.uniqueArray(taskId, { minLength: 1 }),
+    excludedExecutionIds: executionIds,
+    lossesLessThan: fc.constantFrom(0, 1, 2, 4),
+    limit: fc.constantFrom(1, 2, 3, 100),
+    now: nearMoment,
+    expiresAt: nearMoment,
+    leaseId,
+    executorId: text,
+  },
+  {
+    requiredKeys: ['taskIds', 'excludedExecutionIds', 'limit', 'now', 'expiresAt', 'leaseId', 'executorId'],
+  },
+)
 
 const guardedUpdates = fc.uniqueArray(
   fc.record({ executionId, statuses, leaseId, update }, { requiredKeys: ['executionId', 'update'] }),

@@ -47,7 +47,7 @@ export async function compareSequence(world: World, sequence: Array<Transaction>
   const memory = createInMemoryStorage()
   const claimedAt: Array<number> = []
   for (const [place, given] of sequence.entries()) {
-    const transaction = world.keepsOldFieldsOnly === true ? withoutLeases(given) : given
+    const transaction = world.keepsOldFieldsOnly === true ? withoutNewFields(given) : given
     const played = await playTransaction(world.storage, transaction, (tx, command) =>
       performOn(allMembersOf(world, tx, command), command),
     )
@@ -107,7 +107,9 @@ async function claimAsModel(
     startAtLessThan: new Date(claim.now.getTime() + 1),
   })
   const due = ready
-    .filter((row) => claim.taskIds.includes(row.taskId))
+    .filter(
+      (row) => claim.taskIds.includes(row.taskId) && (row.losses ?? 0) < (claim.lossesLessThan ?? Infinity),
+    )
     .map((row) => row.executionId)
     .filter((id) => !claim.excludedExecutionIds.includes(id))
   assert.equal(takenIds.length, Math.min(claim.limit, due.length), 'a claim takes as many as there are')
@@ -115,12 +117,16 @@ async function claimAsModel(
   return await performOn(tx, { kind: 'claim', claim: { ...claim, excludedExecutionIds } })
 }
 
-/** The transaction without what asks for leases. */
-function withoutLeases(transaction: Transaction): Transaction {
+/** The transaction without what asks for fields that not every storage keeps. */
+function withoutNewFields(transaction: Transaction): Transaction {
   const commands = transaction.commands.flatMap((command): Array<Command> => {
     switch (command.kind) {
       case 'renew':
         return []
+      case 'claim': {
+        const { lossesLessThan: _, ...claim } = command.claim
+        return [{ ...command, claim }]
+      }
       case 'update batch':
         return [{ ...command, updates: command.updates.map(withoutLease) }]
       default:

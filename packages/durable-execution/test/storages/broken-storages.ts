@@ -238,6 +238,9 @@ export const BROKEN_STORAGES: Readonly<Record<string, () => DurableStorage>> = {
   'claims excluded executions': withDefect((tx) => ({
     claimTaskExecutions: (claim) => tx.claimTaskExecutions({ ...claim, excludedExecutionIds: [] }),
   })),
+  'claims however often it was lost': withDefect((tx) => ({
+    claimTaskExecutions: (claim) => tx.claimTaskExecutions(omit(claim, 'lossesLessThan')),
+  })),
   'claims without a lease': withDefect((tx) => ({
     claimTaskExecutions: async (claim) =>
       (await tx.claimTaskExecutions(claim)).map((row) => omit(row, 'leaseId')),

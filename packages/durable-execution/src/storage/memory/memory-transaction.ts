@@ -95,6 +95,7 @@ function claimDue(store: RowStore, claim: DurableStorageClaim): Array<ExecutionR
   const due = store.findDue({
     taskIds: claim.taskIds,
     excludedIds: new Set(claim.excludedExecutionIds),
+    lossesLessThan: claim.lossesLessThan ?? Infinity,
     now,
     limit: atMost(claim.limit),
   })

@@ -36,6 +36,7 @@ export type RowStore = {
 type DueRows = {
   taskIds: Iterable<string>
   excludedIds: ReadonlySet<string>
+  lossesLessThan: number
   now: number
   limit: number
 }
@@ -134,11 +135,11 @@ export function createRowStore(): RowStore {
         }
       }
     },
-    findDue: ({ taskIds, excludedIds, now, limit }) =>
+    findDue: ({ taskIds, excludedIds, lossesLessThan, now, limit }) =>
       take(
         readyByTask.begin(taskIds),
         limit,
-        (row) => !excludedIds.has(row.executionId),
+        (row) => !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan,
         (row) => row.startAt <= now,
       ),
     findBelow: (parentExecutionId, limit) => take(byParent.begin([parentExecutionId]), limit),

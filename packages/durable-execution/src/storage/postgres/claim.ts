@@ -85,6 +85,10 @@ function claimStatement(
     claim.excludedExecutionIds.length === 0
       ? ''
       : `and execution_id not in (select unnest(${bindIds(values, claim.excludedExecutionIds)}))`
+  const apart =
+    claim.lossesLessThan === undefined
+      ? ''
+      : `and coalesce(losses, 0) < ${bind(values, claim.lossesLessThan)}::bigint`
   const after =
     from === undefined
       ? ''
@@ -92,7 +96,7 @@ function claimStatement(
   // The status stands there as text, or the index of the ready rows could not be used.
   const text = `with due as materialized (
       select execution_id from ${table}
-      where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ${now} ${after} and task_id = any(${taskIds}) ${excluded}
+      where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ${now} ${after} and task_id = any(${taskIds}) ${excluded} ${apart}
       order by start_at, seq ${limitText(values, claim.limit)} for update skip locked)
     update ${table} e set status = 'running', started_at = greatest(${now}, e.started_at + 1),
       expires_at = ${expiresAt}, updated_at = ${now}, lease_id = ${leaseId}, executor_id = ${executorId}

@@ -87,6 +87,11 @@ export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Arr
     excluded = 'and execution_id not in (select value from json_each(?))'
     values.push(JSON.stringify(claim.excludedExecutionIds.map(toSqlText)))
   }
+  let apart = ''
+  if (claim.lossesLessThan !== undefined) {
+    apart = 'and coalesce(losses, 0) < ?'
+    values.push(claim.lossesLessThan)
+  }
   values.push(toSqlLimit(claim.limit))
   const statement = driver.prepare(
     `update ${EXECUTIONS_TABLE}
@@ -95,7 +100,7 @@ export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Arr
         where seq in (
           select seq from ${tableBy('ready')}
           where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ?
-            and task_id in (${claim.taskIds.map(() => '?').join(', ')}) ${excluded}
+            and task_id in (${claim.taskIds.map(() => '?').join(', ')}) ${excluded} ${apart}
           order by start_at, seq limit ?)
           and ${statusGuard(['ready'])}
         returning ${CLAIMED}`,

@@ -109,6 +109,25 @@ export const claimCases: ReadonlyArray<ConformanceCase> = [
     ['te_2', 'te_4'],
   ),
   taking(
+    'a claim leaves executions that were lost as often as it says or more, and they do not count towards its limit',
+    [
+      rowOf('te_1', { losses: 2 }),
+      rowOf('te_2', { losses: 1 }),
+      rowOf('te_3', { losses: 3 }),
+      rowOf('te_4', { losses: 0 }),
+      rowOf('te_5'),
+      rowOf('te_6'),
+    ],
+    claimOf({ lossesLessThan: 2, limit: 3 }),
+    ['te_2', 'te_4', 'te_5'],
+  ),
+  taking(
+    'a claim that says nothing of losses takes executions however often they were lost',
+    [rowOf('te_1', { losses: 1_000 }), rowOf('te_2')],
+    claimOf(),
+    ['te_1', 'te_2'],
+  ),
+  taking(
     'a claim with a limit takes the earliest of all given tasks',
     [
       rowOf('te_1', { startAt: at(30) }),

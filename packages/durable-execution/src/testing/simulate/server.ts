@@ -112,6 +112,7 @@ export class ServerTransaction implements Holder {
         row.startAt <= claim.now &&
         claim.taskIds.includes(row.taskId) &&
         !claim.excludedExecutionIds.includes(row.executionId) &&
+        (row.losses ?? 0) < (claim.lossesLessThan ?? Infinity) &&
         !this.#server.locks.isHeldByOther(row.executionId, this),
     )
     const claimed: Array<ExecutionRow> = []

@@ -1,6 +1,7 @@
 /** The whole engine over a storage: every rule of tasks, trees and leases, each shown by at least one case. */
 
 import { type EngineConformanceCase } from './case.ts'
+import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
@@ -108,6 +109,7 @@ const LEASES: EngineTheme = {
   rules: RULES_C,
   cases: [
     ...RECOVERY_CASES,
+    ...APART_CASES,
     ...LEASE_CASES,
     ...FENCING_CASES,
     ...TRANSACTION_CASES,
@@ -127,6 +129,11 @@ const LEASES: EngineTheme = {
     'recovery.max_losses': 'it does not count losses',
     'recovery.max_losses_option': 'it does not count losses',
     'recovery.settle_resets': 'it does not count losses',
+    'apart.one_at_a_time': 'it does not count losses',
+    'apart.each_gets_its_turn': 'it does not count losses',
+    'apart.others_go_on': 'it does not count losses',
+    'apart.given_back_first': 'it does not count losses',
+    'apart.once': 'it does not count losses',
   },
 }
 

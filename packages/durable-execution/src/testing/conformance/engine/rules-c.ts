@@ -1,9 +1,11 @@
 /** The rules of leases, recovery, shutdown, outages and health. */
 
+import { APART_RULES } from './cases-apart.ts'
 import { TRANSACTION_RULES } from './cases-transactions.ts'
 
 export const RULES_C: Record<string, string> = {
   ...TRANSACTION_RULES,
+  ...APART_RULES,
   'recovery.expired':
     'A row whose lease has lapsed goes back to ready with the error "Task expired"; no retry is counted.',
   'recovery.losses': 'Each lapsed lease counts as one loss of its row.',
