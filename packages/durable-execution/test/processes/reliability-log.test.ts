@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { appendRun } from '../../../../scripts/reliability/log.ts'
+import { tableOf } from '../../../../scripts/reliability/sums.ts'
 
 test('each run adds a line, with the commit that ran and the moment it was through', () => {
   const folder = mkdtempSync(join(tmpdir(), 'durable-execution-log-'))
@@ -25,4 +26,30 @@ test('each run adds a line, with the commit that ran and the moment it was throu
   expect(first.commit).toMatch(/^[0-9a-f]{40}$/)
   expect(typeof first.isDirty).toBe('boolean')
   expect(first.date >= since).toBe(true)
+})
+
+const origin = { commit: 'c', isDirty: false, date: '2026-01-01T00:00:00.000Z' }
+
+test('runs of one kind and storage are summed in one line', () => {
+  const heap = { bound: 'heap: bytes for 100,000 tasks', measured: 524_288, limit: 1_048_576, isKept: true }
+  const table = tableOf([
+    { ...origin, kind: 'simulation', seeds: 1_000, events: 5_000, violations: 0, seconds: 90 },
+    { ...origin, kind: 'simulation', seeds: 2_000, events: 7_000, violations: 1, seconds: 30 },
+    { ...origin, kind: 'soak', storage: 'sqlite', minutes: 30, executions: 9, wrong: 0, verdicts: [heap] },
+  ])
+  expect(table.split('\n').slice(2)).toEqual([
+    '| simulation | 2 | 2 | 3,000 seeds, 12,000 events, 1 violations |',
+    '| soak, sqlite | 1 | 30 | 9 executions, 0 wrong, 0.50 MiB of heap for 100,000 executions |',
+  ])
+})
+
+test('a bound that a soak broke is named, and one that was not judged says so', () => {
+  const broken = { bound: 'handles', measured: 9, limit: 4, isKept: false }
+  const soak = { ...origin, kind: 'soak', storage: 'postgres', minutes: 1, executions: 1, wrong: 0 }
+  expect(tableOf([{ ...soak, verdicts: [broken] }])).toContain('not judged, **broken: handles**')
+})
+
+test('a line that lacks a figure, or is of no known kind, is an error', () => {
+  expect(() => tableOf([{ ...origin, kind: 'simulation', seeds: 1 }])).toThrow('lacks a number')
+  expect(() => tableOf([{ ...origin, kind: 'dance' }])).toThrow('no kind of run dance')
 })
