@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 
-import { type EventKind, type ExecutionEvent } from './event.ts'
+import { type EventKind, type ExecutionEvent, type Refusal } from './event.ts'
 import {
   ALL_STATUSES,
   type DurableTaskExecutionStatusStorageObject as Status,
@@ -146,6 +146,24 @@ describe('every cell that accepts leads where it says', () => {
   })
 })
 
+/** Why an event of each kind is refused, whichever status refuses it. */
+const REASONS: Record<EventKind, Refusal> = {
+  claimed: 'not_due',
+  renewed: 'stale',
+  succeeded: 'stale',
+  fanned_out: 'stale',
+  failed: 'stale',
+  released: 'stale',
+  lost: 'not_lapsed',
+  cancelled: 'finished',
+  parent_ended: 'finished',
+  child_completed: 'not_waiting',
+  child_failed: 'not_waiting',
+  finalize_completed: 'not_waiting',
+  finalize_failed: 'not_waiting',
+  closed: 'not_finished',
+}
+
 describe('every cell that refuses refuses, and says why', () => {
   const events: Record<EventKind, ExecutionEvent> = {
     claimed: claimed(),
@@ -170,6 +188,10 @@ describe('every cell that refuses refuses, and says why', () => {
       return 'refused' in cell ? [{ status, kind, refused: cell.refused }] : []
     }),
   )
+
+  test.for(refused)('$status, $kind: the reason is that of its kind', ({ kind, refused }) => {
+    expect(refused).toBe(REASONS[kind])
+  })
 
   test.for(refused)('$status, $kind: $refused', ({ status, kind, refused }) => {
     const row = rowIn(status)

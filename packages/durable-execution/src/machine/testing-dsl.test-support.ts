@@ -240,6 +240,8 @@ export class Given {
       if (decision.kind === 'decided') {
         return new Then(decision)
       }
+      const wanted = decision.fanInIds.length + decision.outputIds.length
+      expect(wanted, 'what cannot be decided yet says what it wants').toBeGreaterThan(0)
       for (const id of decision.fanInIds) {
         expect(fanIns.has(id), `${id} was read already`).toBe(false)
         fanIns.set(id, factsOf(all, id))
