@@ -29,6 +29,11 @@ describe('loss', () => {
       .thenRefused('not_lapsed')
   })
 
+  test('a row that runs without a deadline is not lost', () => {
+    const { expiresAt: _, ...row } = running()
+    given(row).when(lost()).thenRefused('not_lapsed')
+  })
+
   test('a lapsed lease puts the row back at once, and says why', () => {
     const error = { errorType: 'generic', message: 'Task expired', isRetryable: false } as const
     given(lapsed({ retryAttempts: 1 }))

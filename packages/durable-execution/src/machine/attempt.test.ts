@@ -3,6 +3,8 @@
 import { describe, expect, test } from 'vitest'
 
 import { LIMITS } from '../base/limits.ts'
+import { type OutsideEvent } from './event.ts'
+import { type ExecutionRow } from './execution.ts'
 import {
   completed,
   failed,
@@ -118,6 +120,7 @@ describe('repeated', () => {
     finished('children_tasks_failed', { executionId: 'p' }),
     waiting({ of: 1 }),
     waitingForFinalize(),
+    waitingForFinalize({ status: 'finalize_task_failed' }),
   ])('a fan-out that led on to $status already is recognised', (row) => {
     given(row).when(fannedOut()).thenRefused('repeated')
   })
@@ -126,6 +129,29 @@ describe('repeated', () => {
     given(finished('cancelled', { executionId: 'p' }))
       .when(fannedOut())
       .thenRefused('stale')
+  })
+
+  test.for<[string, ExecutionRow, OutsideEvent]>([
+    ['a fan-out is not taken for a success', waiting({ of: 1 }), completed({ of: 'p' })],
+    ['a release is not taken for an error', ready(leaseNamed('first')), failed()],
+    ['an outcome is not taken for a release', finished('completed'), released()],
+    [
+      'another error of the same lease is not taken for it',
+      finished('failed', { error: failure('Other') }),
+      failed(),
+    ],
+    [
+      'an error of another type is not taken for it',
+      finished('timed_out', { error: failure('No luck', { errorType: 'timed_out' }) }),
+      failed(),
+    ],
+    [
+      'a row that waits for others is not taken for one that an error ended',
+      waiting({ of: 1, error: failure('No luck') }),
+      failed({ of: 'p' }),
+    ],
+  ])('%s', ([, row, event]) => {
+    given(row).when(event).thenRefused('stale')
   })
 
   test('one outcome twice in one transaction is written once', () => {

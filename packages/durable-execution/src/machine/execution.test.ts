@@ -156,6 +156,39 @@ describe('an update', () => {
   })
 })
 
+describe('merging two updates', () => {
+  const merged = (first: object, second: object): ExecutionUpdate =>
+    mergeUpdates(asWritten({ ...first, updatedAt: now }), asWritten({ ...second, updatedAt: now }))
+
+  test.each<[string, object, object, object]>([
+    [
+      'what is set and then unset is only unset',
+      { error: stored('a') },
+      { unsetError: true },
+      { unsetError: true },
+    ],
+    [
+      'what is unset and then set is only set',
+      { unsetError: true },
+      { error: stored('a') },
+      { error: stored('a') },
+    ],
+    ['what was unset stays so', { unsetExpiresAt: true }, { losses: 1 }, { unsetExpiresAt: true, losses: 1 }],
+  ])('%s', (_, first, second, expected) => {
+    expect(merged(first, second)).toEqual({ ...expected, updatedAt: now })
+  })
+
+  test('names no field that neither of them names', () => {
+    expect(Object.keys(merged({}, { unsetError: true }))).not.toContain('error')
+    expect(Object.keys(merged({}, { error: stored('a') }))).not.toContain('unsetError')
+  })
+
+  test('what is unset and was not there does not appear', () => {
+    const update = { unsetError: true, unsetExpiresAt: true, updatedAt: now }
+    expect(applyUpdate(row(), update)).toStrictEqual(row())
+  })
+})
+
 describe('the count of children', () => {
   const two = [
     { taskId: 'child', executionId: 'te_a' },
@@ -197,6 +230,11 @@ describe('what a row that ended badly reports to its parent', () => {
       'the failure of its finalize task',
       { finalizeTask, finalizeTaskError: stored('broke'), childrenTasksErrors },
       generic('Finalize task with id te_f failed: broke'),
+    ],
+    [
+      'the failure of a finalize task that it does not name',
+      { finalizeTaskError: stored('broke') },
+      generic('Finalize task with id  failed: broke'),
     ],
     [
       'the errors of its children, a line each',

@@ -76,6 +76,24 @@ describe('several events in one transaction', () => {
     expect(then.row('p').childrenTasksCompletedCount).toBe(1)
   })
 
+  test('a cancel that came too late does not keep a child from telling its parent', () => {
+    const then = given(waiting({ of: 2 }), child(0, running())).when(
+      completed({ of: 'c0' }),
+      parentEnded({ of: 'c0', message }),
+    )
+    expect(then.decision.results).toEqual(['accepted', 'finished'])
+    expect(then.row('p').childrenTasksCompletedCount).toBe(1)
+  })
+
+  test('a row that is closed in the decision in which it finishes is closed once', () => {
+    const then = given(waiting({ of: 2 }), child(0, running())).when(
+      completed({ of: 'c0' }),
+      closed({ of: 'c0' }),
+    )
+    expect(then.decision.results).toEqual(['accepted', 'accepted'])
+    expect(then.row('p').childrenTasksCompletedCount).toBe(1)
+  })
+
   test('a settle that was written before counts nothing', () => {
     given(waiting({ of: 2, counted: 1 }), child(0, finished('completed', { isClosed: true })))
       .when(completed({ of: 'c0' }))
@@ -188,6 +206,17 @@ describe('closing later', () => {
     )
     expect(then.decision.results).toEqual(['accepted', 'closed'])
     expect(then.row('p').childrenTasksCompletedCount).toBe(1)
+  })
+
+  test('a row that could not be locked is not closed', () => {
+    given().when(closed()).thenRefused('not_found')
+  })
+
+  test('news of a child does not close a parent that finished before', () => {
+    const parent = finished('failed', { executionId: 'p', childrenTasksCount: 2 })
+    given(parent, child(0, running()))
+      .when(completed({ of: 'c0' }))
+      .thenIs('p', { childrenTasksCompletedCount: 1, isClosed: false })
   })
 
   test('a row that is not finished is not closed', () => {

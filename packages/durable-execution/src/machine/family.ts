@@ -118,7 +118,8 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   closeIfPossible(executionId: string): void {
     const row = this.get(executionId)
-    if (row === undefined || !isFinishedStatus(row.status) || row.isClosed || mayHaveOpenBelow(row)) {
+    // It finished in this decision, so it stays finished; where it is closed already, closing it is refused.
+    if (row === undefined || mayHaveOpenBelow(row)) {
       return
     }
     const update = this.#updates.get(executionId)
@@ -175,10 +176,11 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   #tellParent(row: LeanRow): 'accepted' | Refusal {
-    const parentId = row.parentTask?.executionId
-    if (row.parentTask === undefined || parentId === undefined) {
+    const { parentTask } = row
+    if (parentTask === undefined) {
       return 'accepted'
     }
+    const parentId = parentTask.executionId
     // A row that this very decision ended on its parent's behalf has nothing to tell it. What its error
     // says is no proof of that: a task may throw any message.
     if (
@@ -194,7 +196,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (!isFinishedStatus(parent.status) && this.#rules.planOf(parent.taskId) === undefined) {
       return 'parent_unknown'
     }
-    return this.#apply(newsForParent(row, parentId, row.parentTask.isFinalizeTask === true))
+    return this.#apply(newsForParent(row, parentId, parentTask.isFinalizeTask === true))
   }
 
   #apply(event: ExecutionEvent): 'accepted' | Refusal {

@@ -2,9 +2,6 @@
 
 import { describe, expect, test } from 'vitest'
 
-import { type ExecutionEvent } from './event.ts'
-import { type ExecutionRow } from './execution.ts'
-import { type ExecutionHistory, historyOf } from './history.ts'
 import { checkStep, checkWorld, type Violation } from './invariants.ts'
 import {
   cancelled,
@@ -20,34 +17,17 @@ import {
   lost,
   newChild,
   NOW,
+  parentEnded,
   ready,
   released,
   renewed,
   running,
 } from './testing-dsl.test-support.ts'
+import { at, stepFrom, told } from './told.test-support.ts'
 
 const done = finished('completed', { isClosed: true })
 const bad = finished('failed', { isClosed: true })
 const finishedAt = new Date(NOW)
-
-/** Each violation in a line, as the explorer tells it. */
-function told(violations: ReadonlyArray<Violation>): Array<string> {
-  return violations.map(
-    ({ invariant, executionId, sentence }) => `${invariant} at ${executionId}: ${sentence}`,
-  )
-}
-
-const at = (row: ExecutionRow): ReadonlyMap<string, ExecutionRow> => new Map([[row.executionId, row]])
-
-function stepFrom(
-  before: ExecutionRow,
-  after: ExecutionRow,
-  events: ReadonlyArray<ExecutionEvent>,
-  history: Partial<ExecutionHistory> = {},
-): Array<Violation> {
-  const counted = new Map([[before.executionId, { ...historyOf(new Map(), before.executionId), ...history }]])
-  return checkStep(at(before), at(after), { now: NOW, events, history: counted })
-}
 
 describe('steps that the rules make keep every promise', () => {
   const sound = [
@@ -62,6 +42,8 @@ describe('steps that the rules make keep every promise', () => {
     { row: running(), event: released() },
     { row: lapsed(), event: lost() },
     { row: running(), event: cancelled() },
+    { row: running(), event: parentEnded({ of: 'x', message: 'Parent' }) },
+    { row: ready({ startAt: new Date(NOW) }), event: claimed() },
     { row: running(), event: fannedOut({ of: 'x', children: [newChild(0)] }) },
   ]
   test.for(sound)('$event.kind', ({ row, event }) => {

@@ -133,5 +133,5 @@ function isClaim(before: ExecutionRow, after: ExecutionRow): boolean {
 }
 
 function isSameError(one: ExecutionRow['error'], other: ExecutionRow['error']): boolean {
-  return one === other || (one?.message === other?.message && one?.errorType === other?.errorType)
+  return one?.message === other?.message && one?.errorType === other?.errorType
 }

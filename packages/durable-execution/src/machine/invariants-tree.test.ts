@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { type ExecutionRow } from './execution.ts'
-import { checkWorld, type Violation } from './invariants.ts'
+import { checkWorld } from './invariants.ts'
 import {
   child,
   failure,
@@ -15,6 +15,7 @@ import {
   waiting,
   waitingForFinalize,
 } from './testing-dsl.test-support.ts'
+import { told } from './told.test-support.ts'
 
 const errorOf = (index: number): NonNullable<ExecutionRow['childrenTasksErrors']>[number] => ({
   index,
@@ -30,13 +31,6 @@ const byParent = {
 }
 const failedParent = waiting({ of: 2, status: 'children_tasks_failed', finishedAt: new Date(NOW) })
 const finishedAt = new Date(NOW)
-
-/** Each violation in a line, as the explorer tells it. */
-function told(violations: ReadonlyArray<Violation>): Array<string> {
-  return violations.map(
-    ({ invariant, executionId, sentence }) => `${invariant} at ${executionId}: ${sentence}`,
-  )
-}
 
 describe('worlds that keep every promise', () => {
   const sound: ReadonlyArray<[string, Array<ExecutionRow>]> = [

@@ -49,14 +49,27 @@ describe('children that end badly', () => {
     expect(then.row('p').childrenTasksErrors?.[0]?.index).toBe(2)
   })
 
+  test('where neither says its place, it is the first', () => {
+    const { childrenTasks: _, ...parent } = waiting({ of: 3 })
+    const { childIndex: __, ...row } = child(2, running())
+    const then = given(parent, row).when(failed({ of: 'c2' }))
+    expect(then.row('p').childrenTasksErrors?.map((each) => each.index)).toEqual([0])
+  })
+
+  test('one is added to a list that there was not', () => {
+    const parent = waiting({ of: 2, status: 'children_tasks_failed' })
+    const then = given(parent, child(0, running())).when(failed({ of: 'c0' }))
+    expect(then.row('p').childrenTasksErrors?.map((each) => each.executionId)).toEqual(['c0'])
+  })
+
   test('a later one is added', () => {
     const then = given(failedParent(1), child(0, running())).when(failed({ of: 'c0' }))
     expect(then.row('p').childrenTasksErrors?.map((each) => each.index)).toEqual([1, 0])
   })
 
   test('one that is named already is not added again', () => {
-    const then = given(failedParent(1), child(1, finished('failed'))).when(closed({ of: 'c1' }))
-    expect(then.row('p').childrenTasksErrors).toHaveLength(1)
+    const then = given(failedParent(2), child(1, finished('failed'))).when(closed({ of: 'c1' }))
+    expect(then.row('p').childrenTasksErrors).toHaveLength(2)
     expect(then.row('c1').isClosed).toBe(true)
   })
 
@@ -119,6 +132,10 @@ describe('what is below a finished row', () => {
     expect(mayHaveOpenBelow(waitingForFinalize({ status: 'cancelled', childrenTasksCount: 1 }))).toBe(true)
   })
 
+  test('below failed children there may be something though their list was not read', () => {
+    expect(mayHaveOpenBelow(finished('children_tasks_failed'))).toBe(true)
+  })
+
   test('a parent without children that was cancelled while it waited for finalize has that below it', () => {
     const fields = { childrenTasks: [], childrenTasksCount: 0, childrenTasksCompletedCount: 0 }
     expect(mayHaveOpenBelow(waitingForFinalize({ status: 'cancelled', ...fields }))).toBe(true)
@@ -131,7 +148,21 @@ describe('what is below a finished row', () => {
     expect(wasCancelledByParent(child(0, finished('cancelled', byParent)))).toBe(true)
     expect(wasCancelledByParent(child(0, finished('cancelled')))).toBe(false)
     expect(wasCancelledByParent(finished('cancelled', byParent))).toBe(false)
+    expect(wasCancelledByParent(child(0, ready({ status: 'cancelled' })))).toBe(false)
     expect(wasCancelledByParent(child(0, finished('failed', byParent)))).toBe(false)
+  })
+
+  test.for([
+    ['Parent task top with execution id t failed: No luck', 'No luck'],
+    ['Parent task top with execution id other failed: No luck', undefined],
+    ['No luck', undefined],
+    ['No luck. Parent task top with execution id t failed: ', undefined],
+  ] as const)('of %j the first cause is told downwards', ([message, cause = message]) => {
+    const parentTask = { taskId: 'top', executionId: 't' }
+    const parent = child(0, row('cancelled', { error: failure(message) }))
+    expect(parentEndedMessage({ ...parent, parentTask })).toBe(
+      `Parent task child with execution id c0 failed: ${cause}`,
+    )
   })
 
   test('a message that is told downwards stays within the limit', () => {

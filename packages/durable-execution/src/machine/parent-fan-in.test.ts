@@ -13,6 +13,7 @@ import {
   finalize,
   finished,
   given,
+  planWithFinalize,
   planWithoutFinalize,
   running,
   waiting,
@@ -64,6 +65,15 @@ describe('fan-in', () => {
       })
   })
 
+  test('an output that is missing for no child of it fails the parent by itself', () => {
+    const error = failure('Unreadable')
+    const plan = { composeOutput: () => ({ error, childIndex: 7 }) }
+    given(waiting({ of: 1 }), child(0, running()))
+      .where({ plan })
+      .when(completed({ of: 'c0' }))
+      .thenIs('p', { status: 'children_tasks_failed', error, childrenTasksErrors: [] })
+  })
+
   test('a finalize task below the deepest parent fails it', () => {
     given(waiting({ of: 1, depth: LIMITS.depth }), child(0, running()))
       .when(completed({ of: 'c0' }))
@@ -90,6 +100,28 @@ describe('finalize', () => {
       .where({ stored: [finalize(finished('completed', { output: 'stored' }))] })
       .when(closed({ of: 'f' }))
       .thenIs('p', { status: 'completed', output: 'stored' })
+  })
+
+  test('an error that the parent had is cleared', () => {
+    const then = given(waitingForFinalize({ error: failure('Earlier') }), finalize(running())).when(
+      completed({ of: 'f' }),
+    )
+    expect(then.row('p').error).toBeUndefined()
+  })
+
+  test('what failed below it is told in words, or as it is by a link of a chain', () => {
+    const finalizeTaskError = failure('Deep')
+    const rows = [
+      waitingForFinalize(),
+      finalize(waitingForFinalize({ status: 'finalize_task_failed', finalizeTaskError })),
+    ]
+    given(...rows)
+      .when(closed({ of: 'f' }))
+      .thenIs('p', { finalizeTaskError: failure('Finalize task with id f failed: Deep') })
+    given(...rows)
+      .where({ plan: { ...planWithFinalize, passesErrorsOn: true } })
+      .when(closed({ of: 'f' }))
+      .thenIs('p', { finalizeTaskError })
   })
 
   test("its error becomes the parent's finalizeTaskError", () => {

@@ -10,6 +10,7 @@ import {
   finished,
   given,
   newChild,
+  planWithFinalize,
   planWithoutFinalize,
   running,
   waiting,
@@ -80,6 +81,13 @@ describe('fan-out', () => {
     expect(then.row('p')).toMatchObject({ losses: 0 })
   })
 
+  test('where the storage does not keep the depth, a child has none', () => {
+    const { depth: _, ...row } = parent()
+    const { decision } = given(row).when(fannedOut({ children: [newChild(0)] }))
+    expect(decision.inserts).toHaveLength(1)
+    expect(decision.inserts[0]).not.toHaveProperty('depth')
+  })
+
   test('a tree may be as deep as the limit', () => {
     given(parent({ depth: LIMITS.depth - 1 }))
       .when(fannedOut({ children: [newChild(0)] }))
@@ -91,7 +99,9 @@ describe('fan-out', () => {
       fannedOut({ children: [newChild(0)] }),
     )
     expect(then.row('p').status).toBe('failed')
-    expect(then.row('p').error?.message).toContain('limit: depth')
+    expect(then.row('p').error?.message).toBe(
+      'A tree of executions may be at most 1000 deep (limit: depth); this one would be 1001',
+    )
     expect(then.decision.inserts).toEqual([])
   })
 })
@@ -115,10 +125,28 @@ describe('no children', () => {
 
   test('the input of the run is asked for where it was not read', () => {
     const { runInput: _, ...lean } = parent()
-    given(lean as ExecutionRow)
+    const then = given(lean as ExecutionRow)
       .where({ stored: [parent()] })
       .when(fannedOut())
-      .thenIs('p', { status: 'waiting_for_finalize_task' })
+    then.thenIs('p', { status: 'waiting_for_finalize_task' })
+    expect(then.decision.inserts.map((row) => row.runInput)).toEqual(['input, parent output'])
+  })
+
+  test.for([planWithoutFinalize, planWithFinalize])(
+    'the lease and the error of an earlier attempt are cleared (finalize: $finalize.template.taskId)',
+    (plan) => {
+      const then = given(parent({ error: failure('Earlier') }))
+        .where({ plan })
+        .when(fannedOut())
+      expect([then.row('p').error, then.row('p').expiresAt]).toEqual([undefined, undefined])
+    },
+  )
+
+  test('the deepest row may be a parent of none', () => {
+    given(parent({ depth: LIMITS.depth }))
+      .where({ plan: planWithoutFinalize })
+      .when(fannedOut())
+      .thenIs('p', { status: 'completed' })
   })
 
   test('an output that cannot be put together is the end, whatever retries are left', () => {

@@ -10,6 +10,7 @@ import {
   type FinishedStatus,
 } from './execution.ts'
 import { decide, type Decision, type FanInFacts } from './family.ts'
+import { expectWanting, expectWhole } from './laws.test-support.ts'
 import { type Composed, type FanIn, type ParentPlan } from './parent.ts'
 
 /** The instant of all sentences. */
@@ -228,20 +229,21 @@ export class Given {
 
   when(...events: Array<OutsideEvent>): Then {
     const family = new Map(this.#rows.map((row) => [row.executionId, row]))
-    const { plan, missingParentIds = new Set(), stored = [] } = this.#circumstances
+    const { plan, missingParentIds, stored = [] } = this.#circumstances
     const all = new Map([...this.#rows, ...stored].map((row) => [row.executionId, row]))
     const fanIns = new Map<string, FanInFacts>()
     const outputs = new Map<string, string>()
     const before = structuredClone(family)
     for (;;) {
       const rules = { now: NOW, planOf: () => plan, newExecutionId: () => 'f', fanIns, outputs }
-      const decision = decide({ rows: family, missingParentIds }, events, rules)
+      const locked = missingParentIds === undefined ? { rows: family } : { rows: family, missingParentIds }
+      const decision = decide(locked, events, rules)
       expect(family, 'what was given is not changed').toEqual(before)
       if (decision.kind === 'decided') {
+        expectWhole(family, decision)
         return new Then(decision)
       }
-      const wanted = decision.fanInIds.length + decision.outputIds.length
-      expect(wanted, 'what cannot be decided yet says what it wants').toBeGreaterThan(0)
+      expectWanting(decision)
       for (const id of decision.fanInIds) {
         expect(fanIns.has(id), `${id} was read already`).toBe(false)
         fanIns.set(id, factsOf(all, id))

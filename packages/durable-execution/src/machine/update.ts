@@ -23,14 +23,14 @@ export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): E
   const merged = { ...first }
   assign(merged, second)
   // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
-  mergeFlag(merged, first, second, 'error', 'unsetError')
-  mergeFlag(merged, first, second, 'expiresAt', 'unsetExpiresAt')
+  mergeFlag(merged, second, 'error', 'unsetError')
+  mergeFlag(merged, second, 'expiresAt', 'unsetExpiresAt')
   return merged
 }
 
+/** `merged` has the flag of the first already. */
 function mergeFlag(
   merged: ExecutionUpdate,
-  first: ExecutionUpdate,
   second: ExecutionUpdate,
   name: 'error' | 'expiresAt',
   flag: 'unsetError' | 'unsetExpiresAt',
@@ -44,8 +44,6 @@ function mergeFlag(
     if (merged[flag] !== undefined) {
       clear(merged, flag)
     }
-  } else if (first[flag] === true) {
-    merged[flag] = true
   }
 }
 
