@@ -21,7 +21,6 @@ export type Mutant = {
   at: string
   from: string
   to: string
-  mutator: string
   status: string
 }
 
@@ -32,7 +31,6 @@ type Report = {
     {
       source: string
       mutants: ReadonlyArray<{
-        mutatorName: string
         replacement?: string
         status: string
         location: { start: Position; end: Position }
@@ -53,7 +51,6 @@ export function mutate(files: ReadonlyArray<string>): Array<Mutant> {
       ...placeOf(source, mutant.location),
       file: relative(RULES, path),
       to: oneLine(mutant.replacement ?? ''),
-      mutator: mutant.mutatorName,
       status: mutant.status,
     })),
   )
