@@ -17,6 +17,7 @@ const BETWEEN = /(<!-- long runs: [^>]*-->\n)[^]*(<!-- end of the long runs -->)
 const ENGINE = [
   'packages/durable-execution/src',
   ':!packages/durable-execution/src/testing',
+  ':!packages/durable-execution/src/machine/invariants*',
   ':!*.test.ts',
   ':!*.test-support.ts',
 ]

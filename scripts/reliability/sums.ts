@@ -22,12 +22,15 @@ const COUNTED: Readonly<Record<string, ReadonlyArray<string>>> = {
   soak: ['executions', 'wrong'],
 }
 
+// The same each time, and not added up.
+const NOT_SUMMED: ReadonlySet<string> = new Set(['mutation'])
+
 const MIB = 1_048_576
 
 /** The table, one line for each kind of run and storage; a kind that is not known is an error. */
 export function tableOf(runs: ReadonlyArray<LoggedRun>): string {
   const totals = new Map<string, Total>()
-  for (const run of runs) {
+  for (const run of runs.filter(({ kind }) => !NOT_SUMMED.has(kind))) {
     const counted = COUNTED[run.kind]
     if (counted === undefined) {
       throw new Error(`There is no kind of run ${run.kind}; there are ${Object.keys(COUNTED).join(', ')}`)
