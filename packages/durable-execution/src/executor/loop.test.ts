@@ -1,4 +1,4 @@
-/** A loop goes on whatever its step answers or throws, and tells since when it has failed. */
+/** A loop goes on whatever its step answers or throws, forgets no wake, and tells since when it has failed. */
 
 import { expect, test } from 'vitest'
 
@@ -22,6 +22,30 @@ test('a pause that is no number is the longest one', async () => {
   loop.start()
   await clock.advance(LIMITS.backgroundBackoffMs * 2)
   expect(doneAt).toEqual([0, LIMITS.backgroundBackoffMs, 2 * LIMITS.backgroundBackoffMs])
+  await loop.stop()
+})
+
+test('a wake that comes while it is at its step leads to another one at once', async () => {
+  const clock = createTestClock()
+  let steps = 0
+  const loop = new Loop({
+    name: 'test',
+    clock,
+    random: () => 0.5,
+    step: () => {
+      steps += 1
+      if (steps === 1) {
+        loop.wake()
+      }
+      return Promise.resolve(60_000)
+    },
+    onError: () => {},
+  })
+  loop.start()
+  await clock.advance(1)
+  expect(steps).toBe(2)
+  await clock.advance(59_000)
+  expect(steps).toBe(2)
   await loop.stop()
 })
 

@@ -162,6 +162,17 @@ describe('steps that break a promise', () => {
       () => stepFrom(ready(leaseNamed('first')), ready(leaseNamed('second')), []),
     ],
     [
+      'an attempt is retried after an error that forbids it',
+      ['S7 at x: it is tried again after an error that forbids it'],
+      () => stepFrom(running(), ready(leaseNamed('first')), [failed()]),
+    ],
+    [
+      'an attempt that timed out has failed',
+      ['S2 at x: an attempt that ended as timed_out led to failed'],
+      () =>
+        stepFrom(running(), finished('failed'), [failed({ error: failure('', { errorType: 'timed_out' }) })]),
+    ],
+    [
       'what was cancelled is completed',
       ['S14 at x: it was cancelled, and is completed now'],
       () => stepFrom(running(), done, [completed()], { isCancelled: true }),

@@ -1,7 +1,6 @@
 /** What must hold between a row and what one transaction made of it. */
 
-import { holdsLease } from './attempt.ts'
-import { type ExecutionEvent } from './event.ts'
+import { type ExecutionEvent, type Lease } from './event.ts'
 import {
   ALL_STATUSES,
   type DurableTaskExecutionStatusStorageObject,
@@ -43,6 +42,7 @@ export function checkStepOfRow(
   }
   const events = context.events.filter((event) => event.executionId === executionId)
   checkLease(before, events, context, report)
+  checkFailure(after, events, report)
   if (before.status === 'running' && after.status !== 'running' && !events.some(endsRun)) {
     report('S4', `${before.status} became ${after.status}, and nobody with a right to it did that`)
   }
@@ -81,7 +81,7 @@ function checkLease(
   report: Report,
 ): void {
   for (const event of events) {
-    if ('lease' in event && !holdsLease(before, event.lease)) {
+    if ('lease' in event && !isUnder(before, event.lease)) {
       report('S4', `${event.kind} was accepted from ${event.lease.leaseId}, which did not hold the row`)
     }
     if (
@@ -89,6 +89,28 @@ function checkLease(
       !(before.expiresAt !== undefined && before.expiresAt.getTime() < context.now)
     ) {
       report('S4', 'a loss was accepted of a row whose lease had not lapsed')
+    }
+  }
+}
+
+// Not the rule's own answer: an invariant that asks the rule that it checks sees nothing.
+function isUnder(row: ExecutionRow, { startedAt, leaseId }: Lease): boolean {
+  const isSameClaim = row.startedAt?.getTime() === startedAt.getTime()
+  return row.status === 'running' && isSameClaim && (row.leaseId ?? leaseId) === leaseId
+}
+
+/** What an attempt that failed led to follows from its error. */
+function checkFailure(after: ExecutionRow, events: ReadonlyArray<ExecutionEvent>, report: Report): void {
+  for (const event of events) {
+    if (event.kind !== 'failed') {
+      continue
+    }
+    const { errorType, isRetryable } = event.error
+    if (after.status === 'ready' && !isRetryable) {
+      report('S7', 'it is tried again after an error that forbids it')
+    }
+    if (after.status !== 'ready' && after.status !== (errorType === 'generic' ? 'failed' : errorType)) {
+      report('S2', `an attempt that ended as ${errorType} led to ${after.status}`)
     }
   }
 }

@@ -177,6 +177,15 @@ describe('worlds that break a promise', () => {
       [{ ...failedParent, childrenTasksErrors: [errorOf(0), errorOf(0)] }, child(0, bad), child(1, ready())],
     ],
     [
+      'a child named that its parent had cancelled',
+      ['S12 at p: it names a child that was cancelled since it had ended itself'],
+      [
+        { ...failedParent, childrenTasksErrors: [errorOf(0), errorOf(1)], isClosed: true },
+        child(0, bad),
+        child(1, finished('cancelled', byParent)),
+      ],
+    ],
+    [
       'a child named that is none',
       ['S12 at p: it names a child that it does not have'],
       [{ ...failedParent, childrenTasksErrors: [errorOf(7)] }, child(0, ready()), child(1, ready())],

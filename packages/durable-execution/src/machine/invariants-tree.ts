@@ -173,6 +173,13 @@ function checkChildrenErrors(
   if (errors.some((error) => !children.some((child) => child.executionId === error.executionId))) {
     report('S12', 'it names a child that it does not have')
   }
+  // The first may be a task that threw such a message itself: it ended its parent then.
+  const later = new Set(errors.slice(1).map((error) => error.executionId))
+  if (
+    children.some((child) => later.has(child.executionId) && child.isClosed && wasCancelledByParent(child))
+  ) {
+    report('S12', 'it names a child that was cancelled since it had ended itself')
+  }
   if (errors.length < LIMITS.childrenErrorsKept && !reported.every((child) => named.has(child.executionId))) {
     report('S12', 'the error of a child that is closed is missing')
   }

@@ -62,7 +62,12 @@ describe('what is counted', () => {
       ready(),
       { claims: [first], starts: [first, first], releases: 1 },
     ],
-    ['a retry is not counted', 'S7 at x: retryAttempts is 0 after 1 retries', ready(), { retries: 1 }],
+    [
+      'a retry is not counted',
+      'S7 at x: retryAttempts is 0 after 1 retries',
+      ready({ retryOptions: { maxAttempts: 1 } }),
+      { retries: 1 },
+    ],
     [
       'a loss is not counted',
       'S7 at x: losses is 0 after 1 losses in a row',
@@ -91,7 +96,7 @@ describe('what is counted', () => {
     ['as many losses in a row as there may be', ready({ losses: 3 }), { losses: 3, lossesInARow: 3 }],
     [
       'a start after a retry',
-      ready({ retryAttempts: 1 }),
+      ready({ retryAttempts: 1, retryOptions: { maxAttempts: 1 } }),
       { retries: 1, claims: [first, second], starts: [first, second] },
     ],
     ['a start after a loss', ready(), { losses: 1, claims: [first, second], starts: [first, second] }],
@@ -102,6 +107,15 @@ describe('what is counted', () => {
 
   test('a row that is not there is not held against what was counted of it', () => {
     expect(checkHistory(new Map(), counted({ retries: 1 }), { maxLosses: 3 })).toEqual([])
+  })
+
+  test('S7: a row is retried more often than its options allow', () => {
+    const history = counted({ retries: 2 })
+    const row = ready({ retryAttempts: 2, retryOptions: { maxAttempts: 1 } })
+    expect(told(checkHistory(at(row), history))).toEqual([
+      'S7 at x: it was retried 2 times, and may be 1 times',
+    ])
+    expect(checkHistory(at({ ...row, retryOptions: { maxAttempts: 2 } }), history)).toEqual([])
   })
 
   test('losses are not asked for where the storage does not count them', () => {

@@ -38,7 +38,7 @@ export const INVARIANTS: Record<InvariantId, string> = {
   S4: 'an outcome, and a renewal, is written only by the lease that held the row',
   S5: "a claim's startedAt is later than that of every earlier claim of the row, its leaseId never seen before",
   S6: 'at most one accepted outcome for each execution',
-  S7: 'starts ≤ 1 + retries + losses + releases; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are',
+  S7: 'starts ≤ 1 + retries + losses + releases; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are, and retries are those that the options allow',
   S8: 'a row that waits for children has all of them; a row that is ready or running has none; a child is in the list of its parent',
   S9: 'childrenTasksCompletedCount is the number of children completed and closed',
   S10: 'at most one finalize execution for each parent',
@@ -140,6 +140,9 @@ function* wrongCounts(
 ): Generator<string> {
   if (row.retryAttempts !== counted.retries) {
     yield `retryAttempts is ${row.retryAttempts} after ${counted.retries} retries`
+  }
+  if (counted.retries > row.retryOptions.maxAttempts) {
+    yield `it was retried ${counted.retries} times, and may be ${row.retryOptions.maxAttempts} times`
   }
   if (maxLosses === undefined) {
     return

@@ -19,6 +19,8 @@ export class Clients {
   readonly acknowledged: Set<string> = new Set()
   /** Executions that somebody asked to be cancelled. */
   readonly cancelAsked: Set<string> = new Set()
+  /** What cancels answered: by execution, those of all that asked; undefined where the answer did not come. */
+  readonly cancelAnswers: Map<string, Array<boolean | undefined>> = new Map()
   /** The waits that nothing broke. */
   readonly waited: Set<Waited> = new Set()
   readonly #stage: Stage
@@ -49,10 +51,19 @@ export class Clients {
     }
     const { handle, life } = known
     this.#let(life, `cancel ${id}`, () => {
-      this.cancelAsked.add(handle.getTaskExecutionId())
-      handle.cancel().catch(() => {
-        // It may have happened or not.
-      })
+      const executionId = handle.getTaskExecutionId()
+      this.cancelAsked.add(executionId)
+      const answers = this.cancelAnswers.get(executionId) ?? []
+      this.cancelAnswers.set(executionId, answers)
+      const at = answers.push(undefined) - 1
+      handle.cancel().then(
+        (isCancelled) => {
+          answers[at] = isCancelled
+        },
+        () => {
+          // It may have happened or not.
+        },
+      )
     })
   }
 

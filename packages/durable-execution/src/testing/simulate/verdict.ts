@@ -1,5 +1,6 @@
 /** What must be true when everything has come to its end. */
 
+import { LIMITS } from '../../base/limits.ts'
 import { createDefaultSerializer } from '../../base/serializer.ts'
 import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
 import { type SimViolation } from './observer.ts'
@@ -12,6 +13,8 @@ export type Witness = {
   acknowledged: ReadonlySet<string>
   /** Executions that somebody asked to be cancelled. */
   cancelAsked: ReadonlySet<string>
+  /** What cancels answered, by execution; undefined where the answer did not come. */
+  cancelAnswers: ReadonlyMap<string, ReadonlyArray<boolean | undefined>>
 }
 
 // What only a storage says; never an error of a task.
@@ -27,6 +30,12 @@ export function judge(rows: ReadonlyMap<string, ExecutionRow>, witness: Witness)
     if (!rows.has(executionId)) {
       violations.push({ invariant: 'S16', executionId, sentence: 'it was acknowledged, and is not there' })
     }
+  }
+  for (const [executionId, answers] of witness.cancelAnswers) {
+    const wrong = wrongAnswer(rows.get(executionId), answers)
+    violations.push(
+      ...(wrong === undefined ? [] : [{ invariant: 'result' as const, executionId, sentence: wrong }]),
+    )
   }
   const lostRoots = rootsWithLosses(rows)
   for (const row of rows.values()) {
@@ -71,11 +80,24 @@ function wrongEnd(
     : `it is ${row.status}, and nobody cancelled or lost anything: ${row.error?.message}`
 }
 
+/** Cancels say whether it was they who cancelled the row; of a root, nobody else can have been. */
+function wrongAnswer(
+  row: ExecutionRow | undefined,
+  answers: ReadonlyArray<boolean | undefined>,
+): string | undefined {
+  if (answers.includes(true) && row?.status !== 'cancelled') {
+    return `a cancel said that it had cancelled it, and it is ${row?.status}`
+  }
+  return row?.status === 'cancelled' && answers.every((answer) => answer === false)
+    ? 'each cancel said that it had not cancelled it, and it is cancelled'
+    : undefined
+}
+
 /** The roots of trees in which something was lost once too often. */
 function rootsWithLosses(rows: ReadonlyMap<string, ExecutionRow>): Set<string> {
   const roots = new Set<string>()
   for (const row of rows.values()) {
-    if (row.error?.message.startsWith('Task lost ') === true) {
+    if (row.error?.message.startsWith(`Task lost ${LIMITS.losses} times`) === true) {
       roots.add(row.rootTask?.executionId ?? row.executionId)
     }
   }
