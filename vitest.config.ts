@@ -24,5 +24,13 @@ export default defineConfig({
     hookTimeout: 30_000,
     maxWorkers: 2,
     execArgv: ['--disable-warning=ExperimentalWarning'],
+    // Measured on demand (`npm run coverage`), of the engine and the storages: what only helps to test them does not count.
+    coverage: {
+      provider: 'v8',
+      include: ['packages/durable-execution/src/**/*.ts'],
+      exclude: ['packages/durable-execution/src/testing/**', '**/*.test-support.ts', '**/*.test.ts'],
+      reporter: ['text', 'json-summary'],
+      thresholds: { branches: 95 },
+    },
   },
 })
