@@ -57,7 +57,7 @@ async function idle({ hints, minutes }: { hints: boolean; minutes: number }): Pr
   await pass(60_000)
   texts.length = 0
   await pass(minutes * 60_000)
-  // The connection that listens shows that it is alive every 15 seconds, by the real clock; that is not counted.
+  // The connection that listens shows that it is alive every 30 seconds, by the real clock; that is not counted.
   const own = texts.filter((text) => !text.includes('pg_notify'))
   const stopped = executor.shutdown()
   await pass(5_000)

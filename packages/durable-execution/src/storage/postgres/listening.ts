@@ -30,7 +30,7 @@ export type ListeningOptions = {
   pongMs?: number
 }
 
-const PING_EVERY_MS = 15_000
+const PING_EVERY_MS = 30_000
 const PONG_MS = 5_000
 const BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 10_000

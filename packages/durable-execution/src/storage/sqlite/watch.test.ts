@@ -14,7 +14,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const LOOK_MS = 20
+const LOOK_MS = 30
 
 async function open(): Promise<{ mine: SqliteStorage; other: SqliteStorage; database: DatabaseSync }> {
   const folder = mkdtempSync(join(tmpdir(), 'durable-execution-'))
