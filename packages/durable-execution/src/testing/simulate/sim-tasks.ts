@@ -65,7 +65,8 @@ function definePlain(executor: DurableExecutor, hands: Hands, tasks: Tasks): voi
     }
     return value
   })
-  define('failing', usual, async (_, { ms }) => {
+  // Its error forbids what its options allow.
+  define('failing', { ...usual, retries: FLAKY_RETRIES }, async (_, { ms }) => {
     await hands.pause(ms)
     throw new DurableExecutionError('planned failure', false)
   })

@@ -17,9 +17,9 @@ export type Witness = {
   cancelAnswers: ReadonlyMap<string, ReadonlyArray<boolean | undefined>>
 }
 
-// What only a storage says; never an error of a task.
+// What only a storage says, or an engine that could not write what its rules say; never an error of a task.
 const OF_STORAGE =
-  /simulated storage fault|No space left|deadlock detected|could not serialize|did not answer within/
+  /Outcome could not be stored|simulated storage fault|No space left|deadlock detected|could not serialize|did not answer within/
 
 const serializer = createDefaultSerializer()
 

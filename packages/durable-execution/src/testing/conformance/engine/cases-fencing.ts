@@ -14,6 +14,24 @@ import {
   waitingTask,
   withCallListener,
 } from './lives.ts'
+import { type EngineWorld } from './world.ts'
+
+/** Cancels an execution as another process does, whose hint is on its way. */
+async function cancelUnheard(world: EngineWorld, executionId: string): Promise<void> {
+  const { startedAt = new Date(NaN) } = await world.row(executionId)
+  const cancelled = {
+    status: 'cancelled',
+    error: { errorType: 'cancelled', message: 'Task cancelled', isRetryable: false },
+    needsPromiseCancellation: true,
+    unsetExpiresAt: true,
+    finishedAt: startedAt,
+    updatedAt: startedAt,
+  } as const
+  await world.storage.withTransaction(
+    async (tx) =>
+      await tx.updateTaskExecutions({ type: 'by_execution_ids', executionIds: [executionId] }, cancelled),
+  )
+}
 
 export const FENCING_CASES: Array<EngineConformanceCase> = [
   engineCase(
@@ -39,6 +57,76 @@ export const FENCING_CASES: Array<EngineConformanceCase> = [
       latest(started).gate.open('of today')
       const end = await world.finish(await successor.getTaskHandle(same, id))
       assert.equal(end.status === 'completed' && end.output, 'of today')
+    },
+  ),
+
+  engineCase(
+    'lease.fenced',
+    'the outcome of a run that somebody else cancelled is refused, though the run was not told, and told to nobody',
+    async (world) => {
+      const executor = world.newExecutor()
+      const { task, started } = waitingTask(executor, 'work')
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(task, 1)
+      await untilTrue(world, () => started.length === 1)
+      const end = handle.waitAndGetTaskFinishedExecution()
+      await world.clock.settle()
+      await cancelUnheard(world, handle.getTaskExecutionId())
+      assert.equal(latest(started).ctx.cancelSignal.isCancelled(), false)
+      latest(started).gate.open('of the past')
+      await world.clock.settle()
+      assert.equal((await world.until(end)).status, 'cancelled')
+      assert.equal((await world.row(handle.getTaskExecutionId())).output, undefined)
+    },
+  ),
+
+  engineCase(
+    'lease.fenced',
+    'the children of a run that somebody else cancelled do not appear',
+    async (world) => {
+      const executor = world.newExecutor()
+      const child = quickTask(executor, 'child', () => 'never')
+      const gate = createGate()
+      let isRunning = false
+      const parent = executor.parentTask({
+        id: 'parent',
+        timeoutMs: 60_000,
+        runParent: async () => {
+          isRunning = true
+          await gate.promise
+          return { output: 'of the past', childrenTasks: [{ task: child, input: 1 }] }
+        },
+      })
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(parent, undefined)
+      await untilTrue(world, () => isRunning)
+      await cancelUnheard(world, handle.getTaskExecutionId())
+      gate.open()
+      await world.clock.settle()
+      assert.equal((await world.finish(handle)).status, 'cancelled')
+      assert.equal((await world.rows()).length, 1)
+    },
+  ),
+
+  engineCase(
+    'lease.fenced',
+    'the last child of a parent that somebody else cancelled completes, and the parent stays cancelled',
+    async (world) => {
+      const executor = world.newExecutor()
+      const { task: child, started } = waitingTask(executor, 'child')
+      const parent = executor.parentTask({
+        id: 'parent',
+        timeoutMs: 60_000,
+        runParent: () => ({ output: 'of the parent', childrenTasks: [{ task: child, input: 1 }] }),
+      })
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(parent, undefined)
+      await untilTrue(world, () => started.length === 1)
+      await cancelUnheard(world, handle.getTaskExecutionId())
+      latest(started).gate.open('in time')
+      await world.clock.settle()
+      assert.equal((await world.row(latest(started).ctx.executionId)).status, 'completed')
+      assert.equal((await world.finish(handle)).status, 'cancelled')
     },
   ),
 
@@ -81,6 +169,37 @@ export const FENCING_CASES: Array<EngineConformanceCase> = [
       latest(old).gate.open('of the living')
       const end = await world.finish(await zombie.getTaskHandle(task, id))
       assert.equal(end.status === 'completed' && end.output, 'of the living')
+    },
+  ),
+
+  engineCase(
+    'lease.zombie_cannot_renew',
+    'a run whose row somebody else holds is told to stop at its next renewal',
+    async (world) => {
+      const executor = world.newExecutor({ expireMs: 60_000 })
+      const { task, started } = waitingTask(executor, 'work')
+      await world.until(executor.start())
+      const id = (await executor.enqueueTask(task, 1)).getTaskExecutionId()
+      await untilTrue(world, () => started.length === 1)
+      // As a recovery and a claim leave it that come too early, by a clock that is ahead.
+      const { startedAt, expiresAt, updatedAt } = await world.row(id)
+      assert.ok(startedAt !== undefined && expiresAt !== undefined)
+      const others = {
+        startedAt: new Date(startedAt.getTime() + 1),
+        expiresAt: new Date(expiresAt.getTime() + 3_600_000),
+        leaseId: 'of somebody else',
+        updatedAt,
+      }
+      await world.storage.withTransaction(
+        async (tx) => await tx.updateTaskExecutions({ type: 'by_execution_ids', executionIds: [id] }, others),
+      )
+      assert.equal(latest(started).ctx.cancelSignal.isCancelled(), false)
+      await world.clock.advance('25s')
+      assert.equal(latest(started).ctx.cancelSignal.isCancelled(), true)
+      latest(started).gate.open('of the past')
+      await world.clock.settle()
+      assert.equal((await world.row(id)).startedAt?.getTime(), others.startedAt.getTime())
+      assert.equal((await world.row(id)).expiresAt?.getTime(), others.expiresAt.getTime())
     },
   ),
 
