@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util'
 // Types alone: what is imported here is loaded before a fault could be planted in it.
 import type { SimPlan } from '../packages/durable-execution/src/testing/simulate/plan.ts'
 import type { SimFailure } from '../packages/durable-execution/src/testing/simulate/simulate.ts'
-import { plant, PLANTS } from './simulation/plants.ts'
+import { plantNamed, PLANTS } from './plants/faults.ts'
+import { plant } from './plants/plant.ts'
 
 const USAGE = `Plays the engine in simulated time, over a simulated storage, with everything going wrong that a seed says.
 
@@ -17,6 +18,7 @@ const USAGE = `Plays the engine in simulated time, over a simulated storage, wit
   --plant NAME       with a fault planted in the engine, to see that it is found
   --list-plants      names the faults
   --twice            plays each seed twice, and checks that the same happened
+  --brief            says of a seed that breaks a promise no more than which one
   --no-log           does not note the run in reliability/log.jsonl
 
 The last line is JSON: { seeds, events, violations }. Exit status 1 if a promise was broken.`
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     plant: { type: 'string' },
     'list-plants': { type: 'boolean', default: false },
     twice: { type: 'boolean', default: false },
+    brief: { type: 'boolean', default: false },
     log: { type: 'boolean', default: true },
     help: { type: 'boolean', default: false },
   },
@@ -52,11 +55,7 @@ if (values.help) {
 
 async function run(): Promise<number> {
   if (values.plant !== undefined) {
-    const chosen = PLANTS.find(({ name }) => name === values.plant)
-    if (chosen === undefined) {
-      throw new Error(`There is no plant ${values.plant}; --list-plants names them`)
-    }
-    plant(chosen)
+    plant(plantNamed(values.plant))
   }
   // Only now, so that the fault is in what is loaded.
   const { explainSimulation, simulate } =
@@ -75,7 +74,7 @@ async function run(): Promise<number> {
     }
     if (played.violations.length > 0) {
       counted.violations += 1
-      if (counted.violations <= SHOWN) {
+      if (counted.violations <= SHOWN && !values.brief) {
         show(await explainSimulation(story), `${command} ${seed}`)
       } else {
         const [first] = played.violations

@@ -6,12 +6,10 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { patched, PLANTS } from '../../../../scripts/simulation/plants.ts'
 import { planOf, type SimPlan } from '../../src/testing/simulate/plan.ts'
 import { explainSimulation, simulate } from '../../src/testing/simulate/simulate.ts'
 
 const ROOT = join(import.meta.dirname, '../../../..')
-const SOURCES = join(ROOT, 'packages/durable-execution/src')
 
 describe('a simulation', () => {
   it('plays the same story twice from the same seed, and another one from another', async () => {
@@ -52,13 +50,6 @@ describe('what once broke a promise', () => {
 })
 
 describe('planted faults', () => {
-  it.each(PLANTS.map((one) => [one.name, one] as const))('%s fits the sources', (_, one) => {
-    for (const { file } of one.patches) {
-      const path = join(SOURCES, file)
-      expect(patched(one, path, readFileSync(path, 'utf8'))).not.toBe(readFileSync(path, 'utf8'))
-    }
-  })
-
   it.each(['no-lease-guard', 'no-parent-lock', 'no-status-guard'])('%s is found', (name) => {
     const { status, stdout } = spawnSync(
       process.execPath,
