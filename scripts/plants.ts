@@ -1,4 +1,4 @@
-/** The command `node scripts/plants.ts`: plants each fault in the engine, and runs every layer of tests over it. */
+/** The command `npm run plants`: plants each fault in the engine, and runs every layer of tests over it. */
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -53,6 +53,18 @@ export const CLAIM_FAULTS: ReadonlyArray<Plant> = [
     patches: [{ file: ATTEMPT, from: 'row.expiresAt.getTime() >= now', to: 'row.expiresAt.getTime() < 0' }],
   },
   {
+    name: 'suspects-run-together',
+    what: 'executions that were lost again and again are run beside each other: one that kills its process takes the others along',
+    breaks: 'of executions that were lost twice in a row a process runs one at a time',
+    unseenBy: {
+      explorer: 'it runs the rules, and not what an executor takes',
+      simulator: 'its crashes take whole processes, whatever those run',
+    },
+    patches: [
+      { file: 'machine/apart.ts', from: 'losses >= LIMITS.lossesUntilApart', to: 'losses >= Infinity' },
+    ],
+  },
+  {
     name: 'losses-not-counted',
     what: 'a lapsed lease puts the row back without counting',
     breaks: 'S7',

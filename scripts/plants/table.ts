@@ -7,7 +7,7 @@ import { type Layer, LAYERS, type Plant } from './plant.ts'
 /** By the name of the fault and of the layer. */
 export type Findings = Record<string, Partial<Record<Layer, Finding>>>
 
-const BEGIN = '<!-- planted faults: written by `node scripts/plants.ts --write` -->'
+const BEGIN = '<!-- planted faults: written by `npm run plants -- --write` -->'
 const END = '<!-- end of the planted faults -->'
 
 /** A page with its table of planted faults made anew. */
