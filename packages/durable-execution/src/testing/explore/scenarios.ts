@@ -186,6 +186,21 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   },
   {
     ...usual,
+    name: 'executors that leave',
+    about:
+      'runs are given back in the middle of a tree, a lease lapses beside that, and any row is cancelled',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried')], finalizeTaskId: 'last' },
+      child: good,
+      retried,
+      last: plain,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    misfortunes: { crashes: 1, releases: 2, cancels: 1 },
+  },
+  {
+    ...usual,
     name: "the contract's fields only",
     about: 'a storage that keeps no leases, losses, depths and places: the fence is startedAt alone',
     tasks: {
