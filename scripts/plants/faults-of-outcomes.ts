@@ -167,8 +167,8 @@ export const OUTCOME_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'store/cancel.ts',
-        from: 'cancellation.cancelledIds.length === 0 && triedAt.size > 0',
-        to: 'cancellation.cancelledIds.length === 0 && triedAt.size > 9',
+        from: 'if (tried.size === 0)',
+        to: 'if (tried.size < 9)',
       },
     ],
   },

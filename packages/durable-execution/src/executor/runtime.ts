@@ -187,9 +187,9 @@ export class Runtime {
   async #cancel(executionId: string): Promise<boolean> {
     const { transact, store, doors } = this.engine
     await this.knowTime()
-    const triedAt = new Set<number>()
+    const tried = new Set<number>()
     const { cancelledIds, effects } = await withUserTries(
-      async () => await cancelByUser(transact, executionId, store, triedAt),
+      async () => await cancelByUser(transact, executionId, store, tried),
       doors.clock,
       doors.random,
     )

@@ -9,25 +9,27 @@ import { type Effects, effectsOf, NO_EFFECTS } from './effects.ts'
 import { lockMatching, lockRows, readFields } from './rows.ts'
 import { type Transact } from './transact.ts'
 
-export type Cancellation = { cancelledIds: Array<string>; effects: Effects }
+export type Cancellation = { cancelledIds: ReadonlyArray<string>; effects: Effects }
+
+const NOTHING_CANCELLED: Cancellation = { cancelledIds: [], effects: NO_EFFECTS }
 
 /**
- * Cancels one execution for a user. `triedAt` holds when earlier tries were made, and takes this one: a
+ * Cancels one execution for a user. `tried` holds the ends that earlier tries wrote, and takes that of this one: a
  * try whose reply was lost may have cancelled it, and is known by that moment.
  */
 export async function cancelByUser(
   transact: Transact,
   executionId: string,
   doors: StoreDoors,
-  triedAt: Set<Millis>,
+  tried: Set<Millis>,
 ): Promise<Cancellation> {
   return await transact(async (tx) => {
-    const now = doors.now()
-    const cancellation = await cancelIn(tx, [executionId], doors, now, undefined)
-    if (cancellation.cancelledIds.length === 0 && triedAt.size > 0) {
-      return await findCancelledBefore(tx, executionId, triedAt)
+    const { finishedAt, ...cancellation } = await cancelIn(tx, [executionId], doors, doors.now(), undefined)
+    if (finishedAt === undefined) {
+      return await findCancelledBefore(tx, executionId, tried)
     }
-    triedAt.add(now)
+    // Not the present: where the clock of whoever runs it is ahead, its end is later than that.
+    tried.add(finishedAt)
     return cancellation
   })
 }
@@ -35,13 +37,16 @@ export async function cancelByUser(
 async function findCancelledBefore(
   tx: DurableStorageTx,
   executionId: string,
-  triedAt: ReadonlySet<Millis>,
+  tried: ReadonlySet<Millis>,
 ): Promise<Cancellation> {
+  if (tried.size === 0) {
+    return NOTHING_CANCELLED
+  }
   const row = (await readFields(tx, [executionId], ['status', 'finishedAt', 'isClosed', 'parentTask'])).get(
     executionId,
   )
-  if (row?.status !== 'cancelled' || !triedAt.has(row.finishedAt?.getTime() ?? NaN)) {
-    return { cancelledIds: [], effects: NO_EFFECTS }
+  if (row?.status !== 'cancelled' || !tried.has(row.finishedAt?.getTime() ?? NaN)) {
+    return NOTHING_CANCELLED
   }
   const open = row.isClosed === true ? [] : [{ executionId, parentTask: row.parentTask }]
   const effects = { ...NO_EFFECTS, finishedIds: [executionId], cancelledRunningIds: [executionId], open }
@@ -64,7 +69,7 @@ async function cancelIn(
   doors: StoreDoors,
   now: Millis,
   parentError: DurableExecutionErrorStorageObject | undefined,
-): Promise<Cancellation> {
+): Promise<Cancellation & { finishedAt: Millis | undefined }> {
   const rows = await lockActive(tx, executionIds, new Date(now))
   const events = [...rows.keys()].map((executionId) =>
     parentError === undefined
@@ -72,11 +77,14 @@ async function cancelIn(
       : { kind: 'parent_ended' as const, executionId, parentError },
   )
   const decision = await decideInTransaction(tx, { rows }, events, doors, now)
+  const cancelledIds = events
+    .filter((_, index) => decision.results[index] === 'accepted')
+    .map((event) => event.executionId)
+  const [first] = cancelledIds
   return {
-    cancelledIds: events
-      .filter((_, index) => decision.results[index] === 'accepted')
-      .map((event) => event.executionId),
+    cancelledIds,
     effects: effectsOf(decision),
+    finishedAt: first === undefined ? undefined : decision.rows.get(first)?.finishedAt?.getTime(),
   }
 }
 

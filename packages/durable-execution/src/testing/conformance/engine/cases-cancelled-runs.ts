@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 
+import { createFaultyStorage } from '../../faults.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
+import { latest, waitingTask } from './lives.ts'
 import { createGate, defineEcho, defineGated, outputOf, untilTrue } from './trees.ts'
 
 /** What cancelling does to a run. */
@@ -161,6 +163,33 @@ export const CANCELLED_RUNS_CASES: ReadonlyArray<EngineConformanceCase> = [
       assert.equal(executor.getRunningTaskExecutionIds().has(handle.getTaskExecutionId()), true)
       assert.equal(outputOf(await world.finish(next, 3_000)), 'x')
       assert.equal(executor.getRunningTaskExecutionIds().size, 0)
+    },
+  ),
+
+  engineCase(
+    'cancel.repeated',
+    'a cancel whose reply was lost says that it cancelled, though the clock of whoever runs it is ahead',
+    async (world) => {
+      const { clock } = world
+      const runner = world.newExecutor({
+        doors: { clock: { ...clock, now: (): number => clock.now() + 5_000 } },
+      })
+      const { started } = waitingTask(runner, 'work')
+      await world.until(runner.start())
+      const faulty = createFaultyStorage(world.storage)
+      const client = world.newExecutor({ storage: faulty })
+      const { task } = waitingTask(client, 'work')
+      const handle = await world.until(client.enqueueTask(task, 1))
+      await untilTrue(world, () => started.length === 1)
+      let lost = 0
+      faulty.failAtCommitWhen(() => {
+        lost += 1
+        return lost === 1 ? 'lost_reply' : undefined
+      })
+      assert.equal(await world.until(handle.cancel()), true)
+      assert.ok(lost > 1, 'the cancel was not repeated')
+      assert.equal(await world.until(handle.cancel()), false)
+      latest(started).gate.open('too late')
     },
   ),
 ]

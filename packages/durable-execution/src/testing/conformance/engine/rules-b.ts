@@ -51,6 +51,7 @@ export const RULES_B: Record<string, string> = {
   'cancel.at_once': 'an active execution becomes cancelled at once, in whichever status it is',
   'cancel.finished': 'a finished execution is left alone',
   'cancel.twice': 'cancelling again is fine, and says that it changed nothing',
+  'cancel.repeated': 'a cancel that is tried again, since its reply was lost, says that it cancelled',
   'cancel.after_enqueue': 'a cancel right after the enqueue cancels, and what it cancelled does not complete',
   'cancel.retry': 'an execution that waits for a retry can be cancelled',
   'cancel.fires_signal': 'the run is told through its signals, in this process at once (L4)',
