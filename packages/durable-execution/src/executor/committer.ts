@@ -32,12 +32,14 @@ const FAILURES_OF_ONE = 3
 export class Committer {
   readonly #engine: Engine
   readonly #onSettled: (run: Run) => void
+  readonly #onDropped: (run: Run) => void
   #gathered: Array<Outcome> = []
   #isFlushing = false
 
-  constructor(engine: Engine, onSettled: (run: Run) => void) {
+  constructor(engine: Engine, onSettled: (run: Run) => void, onDropped: (run: Run) => void) {
     this.#engine = engine
     this.#onSettled = onSettled
+    this.#onDropped = onDropped
   }
 
   /** `isAlone`: nothing else runs that could end in the same turn. */
@@ -175,6 +177,7 @@ export class Committer {
             'reached before the lease lapsed. The task will be run again',
         )
         this.#onSettled(outcome.run)
+        this.#onDropped(outcome.run)
       }
       return !isLapsed
     })

@@ -32,6 +32,7 @@ const FAILING_FOR_MS = 10_000
 
 export class Health implements StorageObserver {
   readonly #clock: Clock
+  readonly #expireMs: Millis
   /** When the first question was asked that nothing was answered to since. */
   #unansweredSince: Moment | undefined
   #error: { thrown: unknown } | undefined
@@ -39,9 +40,24 @@ export class Health implements StorageObserver {
   #fullAt: Millis | undefined
   /** When the storage last came back from an outage, on the monotonic clock. */
   #backAt: Millis = -Infinity
+  /** Whether something has failed since the last answer. */
+  #hasFailed = false
+  /** When the storage last came back after so long that others may have lost their leases meanwhile, on the monotonic clock. */
+  #outageEndedAt: Millis = -Infinity
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, expireMs: Millis) {
     this.#clock = clock
+    this.#expireMs = expireMs
+  }
+
+  /** Whether the storage has failed to answer, and has not answered since. */
+  get isAway(): boolean {
+    return this.#hasFailed
+  }
+
+  /** Until when whoever is alive may still give back, or renew, what the last outage kept it from. */
+  get outageLastsUntil(): Millis {
+    return this.#outageEndedAt + this.#expireMs / 2
   }
 
   onAsk(): void {
@@ -51,11 +67,21 @@ export class Health implements StorageObserver {
   onAnswer(): void {
     if (this.#unansweredSince !== undefined) {
       const now = this.#clock.monotonicNow()
-      if (now - this.#unansweredSince.monotonicAt > FAILING_FOR_MS) {
+      const silentMs = now - this.#unansweredSince.monotonicAt
+      if (silentMs > FAILING_FOR_MS) {
         this.#backAt = now
+      }
+      // A storage that fails again and again must not keep recovery waiting for ever.
+      if (
+        this.#hasFailed &&
+        silentMs > this.#expireMs / 6 &&
+        now - this.#outageEndedAt > 2 * this.#expireMs
+      ) {
+        this.#outageEndedAt = now
       }
       this.#unansweredSince = undefined
     }
+    this.#hasFailed = false
     this.#error = undefined
   }
 
@@ -67,6 +93,7 @@ export class Health implements StorageObserver {
   onFailure(error: unknown): void {
     this.#unansweredSince ??= this.#moment()
     this.#error = { thrown: error }
+    this.#hasFailed = true
     const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
     if (DISK_FULL.test(`${String(code)} ${messageOf(error)}`)) {
       this.#fullAt = this.#clock.monotonicNow()

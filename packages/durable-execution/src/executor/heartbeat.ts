@@ -7,12 +7,14 @@ import { jitter } from '../base/random.ts'
 import { renewLeases, takeCancelled } from '../store/renew.ts'
 import { type Transact } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
+import { type LateReleases } from './late-releases.ts'
 import { Loop } from './loop.ts'
 import { type Run, type Runs } from './runs.ts'
 
 export class Heartbeat {
   readonly #engine: Engine
   readonly #runs: Runs
+  readonly #late: LateReleases
   readonly #transact: Transact
   readonly #renewals: Loop
   readonly #cancellations: Loop
@@ -20,9 +22,10 @@ export class Heartbeat {
   /** Whether the check for cancellations sleeps, since nothing ran when it last looked. */
   #isCheckAsleep = false
 
-  constructor(engine: Engine, runs: Runs, transact: Transact) {
+  constructor(engine: Engine, runs: Runs, late: LateReleases, transact: Transact) {
     this.#engine = engine
     this.#runs = runs
+    this.#late = late
     this.#transact = transact
     const { clock, random } = engine.doors
     this.#renewals = new Loop({
@@ -78,6 +81,7 @@ export class Heartbeat {
   async #renew(): Promise<Millis> {
     const { clock, random } = this.#engine.doors
     const { expireMs } = this.#engine.options
+    await this.#late.flush(this.#transact)
     const runs = new Map(this.#runs.held().map((run) => [run.row.executionId, run]))
     if (runs.size > 0) {
       // The lease counts from when the renewal was sent: what the storage wrote is not earlier.
@@ -168,6 +172,7 @@ export class Heartbeat {
         const message = `Task ${taskId} (execution ${executionId}) could not renew its lease in time and is stopped`
         this.#engine.logger.error(message)
         this.#runs.drop(run, new DurableExecutionError(message, false))
+        this.#late.add(run)
       }
     }
     this.#armDeadline()

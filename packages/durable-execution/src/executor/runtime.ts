@@ -46,7 +46,7 @@ export class Runtime {
   constructor(storage: DurableStorage, resolved: ResolvedExecutorOptions) {
     const { doors, logger, serializer } = resolved
     this.#storage = storage
-    this.#health = new Health(doors.clock)
+    this.#health = new Health(doors.clock, resolved.expireMs)
     this.#clock = new StorageClock(storage, doors.clock, resolved.expireMs)
     const registry = new TaskRegistry()
     const transact = createTransact(storage, doors.clock, this.#health)

@@ -7,6 +7,7 @@ import { findOpen } from '../store/close.ts'
 import { recoverLost } from '../store/recover.ts'
 import { type Closer } from './closer.ts'
 import { type Engine } from './engine.ts'
+import { type Health } from './health.ts'
 import { Loop } from './loop.ts'
 
 // Whoever finishes a row closes it at once, so a row that is still open after a second was left behind.
@@ -14,10 +15,17 @@ const LEFT_OPEN_MS = 1_000
 const LAPSE_JITTER_MS = 500
 // Looks that find nothing become rarer, down to this many polls a look.
 const QUIET_POLLS = 4
+// A question that nothing answers to.
+const NOBODY = {
+  type: 'by_statuses' as const,
+  statuses: ['running' as const],
+  expiresAtLessThan: new Date(0),
+}
 
 export class Sweeping {
   readonly #engine: Engine
   readonly #closer: Closer
+  readonly #health: Health
   readonly #recovery: Loop
   readonly #closing: Loop
   /** By how much the time of day is ahead of the monotonic clock; it changes when the clock is set. */
@@ -30,9 +38,10 @@ export class Sweeping {
   #isOver = false
   #stuck: { executionId: string; taskId: string } | undefined
 
-  constructor(engine: Engine, closer: Closer) {
+  constructor(engine: Engine, closer: Closer, health: Health) {
     this.#engine = engine
     this.#closer = closer
+    this.#health = health
     const { clock, random } = engine.doors
     this.#recovery = new Loop({
       name: 'recovery',
@@ -87,6 +96,10 @@ export class Sweeping {
   async #recover(): Promise<Millis> {
     const { transact, store, registry, options, logger, doors, tell, knowTime } = this.#engine
     await knowTime()
+    if (this.#health.isAway) {
+      // Whether it is back must be known before anything is taken from anybody.
+      await transact(async (tx) => await tx.getTaskExecutionIds(NOBODY, 1), { oneCall: true })
+    }
     const holdMs = this.#holdMs()
     if (holdMs > 0) {
       return holdMs
@@ -114,7 +127,8 @@ export class Sweeping {
 
   /**
    * How long recovery waits after the clock has jumped, or the machine was asleep. Leases then look
-   * lapsed that are not: everybody who is alive gets a lease's length to renew by the new time.
+   * lapsed that are not: everybody who is alive gets a lease's length to renew by the new time. After an outage of the storage
+   * they have lapsed: whoever is alive gets half of one to give back what it could not keep, since that is no loss.
    */
   #holdMs(): Millis {
     const { doors, store, options } = this.#engine
@@ -124,7 +138,7 @@ export class Sweeping {
       this.#holdUntil = monotonicNow + options.expireMs
     }
     this.#clockGapMs = gapMs
-    return Math.max(0, this.#holdUntil - monotonicNow)
+    return Math.max(0, this.#holdUntil - monotonicNow, this.#health.outageLastsUntil - monotonicNow)
   }
 
   async #close(): Promise<Millis> {

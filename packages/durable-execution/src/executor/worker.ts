@@ -15,6 +15,7 @@ import { type Engine } from './engine.ts'
 import { giveBack } from './give-back.ts'
 import { type Health } from './health.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { LateReleases } from './late-releases.ts'
 import { Loop } from './loop.ts'
 import { type Run, Runs } from './runs.ts'
 import { Starter } from './starter.ts'
@@ -44,7 +45,12 @@ export class Worker {
   ) {
     this.#engine = engine
     this.#closer = closer
-    const committer = new Committer(engine, (run) => this.#runs.letGo(run))
+    const late = new LateReleases(engine)
+    const committer = new Committer(
+      engine,
+      (run) => this.#runs.letGo(run),
+      (run) => late.add(run),
+    )
     this.#runs = new Runs(engine, shutdownSignal, {
       commit: (run, event, isAlone) => committer.add(run, event, isAlone),
       onSlotFreed: () => this.#claiming.slotFreed(),
@@ -52,13 +58,13 @@ export class Worker {
     // A renewal that hangs must not outlast the lease it is for.
     const renewLimitMs = Math.min(LIMITS.storageCallMs, Math.max(1_000, engine.options.expireMs / 3))
     const transact = createTransact(storage, engine.doors.clock, health, renewLimitMs)
-    this.#heartbeat = new Heartbeat(engine, this.#runs, transact)
+    this.#heartbeat = new Heartbeat(engine, this.#runs, late, transact)
     const suspects = new Suspects(this.#runs)
     const starter = new Starter(engine, this.#runs, suspects, (deadlineAt) =>
       this.#heartbeat.runsStarted(deadlineAt),
     )
     this.#claiming = new Claiming(engine, this.#runs, suspects, starter)
-    this.#sweeping = new Sweeping(engine, closer)
+    this.#sweeping = new Sweeping(engine, closer, health)
     this.earlyStart = new EarlyStart(engine, this.#runs, this.#claiming, starter)
   }
 

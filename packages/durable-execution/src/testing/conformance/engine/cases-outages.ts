@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { DurableExecutionError } from '../../../base/errors.ts'
 import { createFaultyStorage } from '../../faults.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
-import { createAbsentStorage, latest, quickTask, untilTrue, waitingTask } from './lives.ts'
+import { createAbsentStorage, latest, quickTask, untilRow, untilTrue, waitingTask } from './lives.ts'
 
 export const OUTAGE_CASES: Array<EngineConformanceCase> = [
   engineCase(
@@ -139,6 +139,65 @@ export const OUTAGE_CASES: Array<EngineConformanceCase> = [
       assert.equal((await world.finish(running)).status, 'completed')
       // Each loop turns again: a cancel is seen, a lapse is found, a parent is closed.
       assert.equal(executor.health().ok, true)
+    },
+  ),
+
+  engineCase(
+    'errors.outage_is_no_loss',
+    'outages longer than the lease, however many, cost a run no loss, whoever is the first to hear of their end',
+    async (world) => {
+      const storage = createAbsentStorage(world.storage)
+      const lives = [1, 2, 3].map(() => {
+        const executor = world.newExecutor({ storage, expireMs: 5_000 })
+        return { executor, ...waitingTask(executor, 'work') }
+      })
+      for (const { executor } of lives) {
+        await world.until(executor.start())
+      }
+      const starts = (): number => lives.reduce((sum, { started }) => sum + started.length, 0)
+      const [first] = lives
+      assert.ok(first)
+      const handle = await world.until(first.executor.enqueueTask(first.task, 1))
+      await untilTrue(world, () => starts() === 1)
+      for (let outages = 1; outages <= 4; outages += 1) {
+        storage.leave(outages % 2 === 0 ? 'throws' : 'refuses')
+        await world.clock.advance('30s')
+        storage.comeBack()
+        await untilTrue(world, () => starts() === outages + 1, 10_000)
+        const { status, losses = 0, retryAttempts } = await world.row(handle.getTaskExecutionId())
+        assert.deepEqual(
+          { status, losses, retryAttempts },
+          { status: 'running', losses: 0, retryAttempts: 0 },
+        )
+      }
+      for (const { gate } of lives.flatMap(({ started }) => started)) {
+        gate.open('done')
+      }
+      assert.equal((await world.finish(handle)).status, 'completed')
+    },
+  ),
+
+  engineCase(
+    'errors.outage_hides_no_death',
+    'a process that died during an outage is noticed soon after it',
+    async (world) => {
+      const storage = createAbsentStorage(world.storage)
+      const mortal = world.newExecutor({ expireMs: 5_000 })
+      const { task, started } = waitingTask(mortal, 'work')
+      const survivor = world.newExecutor({ storage, expireMs: 5_000 })
+      quickTask(survivor, 'work', () => 'survived')
+      await world.until(mortal.start())
+      const handle = await world.until(mortal.enqueueTask(task, 1))
+      await untilTrue(world, () => started.length === 1)
+      await world.until(survivor.start())
+      storage.leave('refuses')
+      world.kill(mortal)
+      await world.clock.advance('60s')
+      storage.comeBack()
+      const backAt = world.clock.monotonicNow()
+      const row = await untilRow(world, handle.getTaskExecutionId(), ({ status }) => status === 'completed')
+      assert.ok(world.clock.monotonicNow() - backAt <= 10_000, 'it took longer than two leases')
+      assert.equal(row.output, JSON.stringify('survived'))
     },
   ),
 

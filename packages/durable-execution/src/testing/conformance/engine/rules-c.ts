@@ -50,6 +50,10 @@ export const RULES_C: Record<string, string> = {
   'errors.replaced': 'The function withTransaction is looked up at each call.',
   'errors.unknown_insert': 'An insert whose commit was unknown and whose own id is found is a success.',
   'errors.one_insert_of_many': 'Inserts that share a transaction do not fail each other.',
+  'errors.outage_is_no_loss':
+    'What could not be kept through an outage is given back when the storage answers again; recovery leaves half a lease for that.',
+  'errors.outage_hides_no_death':
+    'What a process held that died during an outage is taken back after that time.',
   'errors.outage':
     'Background work outlasts an outage of any length and goes on within seconds; no failure is recorded.',
   'errors.hung_calls': 'A call that never returns is given up after its time limit, and no loop ends by it.',
