@@ -146,8 +146,25 @@ export const CLAIM_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/sweeping.ts',
-        from: 'return Math.max(0, this.#holdUntil - monotonicNow)',
-        to: 'return Math.min(0, this.#holdUntil - monotonicNow)',
+        from: 'this.#holdUntil = monotonicNow + options.expireMs',
+        to: 'this.#holdUntil = monotonicNow',
+      },
+    ],
+  },
+  {
+    name: 'an-outage-is-a-loss',
+    what: 'runs that could not be kept through an outage of the storage are not given back when it answers again',
+    breaks: 'an outage costs a run no loss',
+    unseenBy: {
+      unit: 'no test beside it',
+      explorer: 'it runs the rules, and not what an executor does',
+      simulator: 'a loss more is excused by the crashes beside it',
+    },
+    patches: [
+      {
+        file: 'executor/late-releases.ts',
+        from: 'this.#waiting.push({ row, lease })',
+        to: 'this.#waiting = [{ row, lease }].slice(1)',
       },
     ],
   },

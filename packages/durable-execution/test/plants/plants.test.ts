@@ -15,7 +15,7 @@ import { PLANTED_FAULTS } from '../../src/testing/explore/faults.ts'
 const ROOT = join(import.meta.dirname, '../../../..')
 const SOURCES = join(ROOT, 'packages/durable-execution/src')
 const findings = JSON.parse(readFileSync(join(ROOT, 'reliability/plants.json'), 'utf8')) as Findings
-const AGAIN = 'run `node scripts/plants.ts --write --new`'
+const AGAIN = 'run `npm run plants -- --write --new`'
 
 describe('a fault can be planted in the sources', () => {
   test.for(PLANTS)('$name', (plant) => {
