@@ -121,8 +121,10 @@ class Simulation {
       worker.goOn()
       worker.start()
     }
+    // What a worker that stood still until now was asked to enqueue appears only now.
+    await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS)
     const lastMs = this.#scheduler.now + SETTLE_MS
-    while (unsettled(this.#server.rows.values()).length > 0 && this.#scheduler.now < lastMs) {
+    while (this.#observer.violations.length === 0 && unsettled(this.#server.rows.values()).length > 0 && this.#scheduler.now < lastMs) {
       await this.#runUntil(this.#scheduler.now + LOOK_EVERY_MS)
       if (this.#observer.violations.length > 0) {
         return
