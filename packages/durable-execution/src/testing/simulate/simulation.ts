@@ -124,11 +124,15 @@ class Simulation {
     // What a worker that stood still until now was asked to enqueue appears only now.
     await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS)
     const lastMs = this.#scheduler.now + SETTLE_MS
-    while (this.#observer.violations.length === 0 && unsettled(this.#server.rows.values()).length > 0 && this.#scheduler.now < lastMs) {
+    while (
+      this.#observer.violations.length === 0 &&
+      unsettled(this.#server.rows.values()).length > 0 &&
+      this.#scheduler.now < lastMs
+    ) {
       await this.#runUntil(this.#scheduler.now + LOOK_EVERY_MS)
-      if (this.#observer.violations.length > 0) {
-        return
-      }
+    }
+    if (this.#observer.violations.length > 0) {
+      return
     }
     for (const sentence of unsettled(this.#server.rows.values()).slice(0, 5)) {
       this.#report('L5', '', `${SETTLE_MS} ms after the last trouble ${sentence}`)
