@@ -7,11 +7,13 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { withPart } from '../packages/durable-execution/src/testing/explore/pages.ts'
 import { type LoggedRun, tableOf } from './reliability/sums.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const PAGE = join(ROOT, 'RELIABILITY.md')
-const BETWEEN = /(<!-- long runs: [^>]*-->\n)[^]*(<!-- end of the long runs -->)/
+const BEGIN = '<!-- long runs: written by `npm run reliability -- --write` -->'
+const END = '<!-- end of the long runs -->'
 
 // What runs in production, and not what tests it.
 const ENGINE = [
@@ -33,14 +35,7 @@ console.log(table)
 console.log(`\n${counting.length} of ${runs.length} runs are of the engine as it is.`)
 
 if (process.argv.includes('--write')) {
-  const page = readFileSync(PAGE, 'utf8')
-  if (!BETWEEN.test(page)) {
-    throw new Error('RELIABILITY.md has no place for the table of long runs')
-  }
-  writeFileSync(
-    PAGE,
-    page.replace(BETWEEN, (_, begin: string, end: string) => `${begin}\n${table}\n\n${end}`),
-  )
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), BEGIN, table, END))
 }
 
 /** Whether the engine is the same as at that commit; a commit that is not here counts as another engine. */

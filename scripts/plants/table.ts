@@ -1,5 +1,6 @@
 /** What all layers said to all faults: kept in a file, shown as a table of Markdown. */
 
+import { table, withPart } from '../../packages/durable-execution/src/testing/explore/pages.ts'
 import { PLANTS } from './faults.ts'
 import { blindness, type Finding } from './layers.ts'
 import { type Layer, LAYERS, type Plant } from './plant.ts'
@@ -12,12 +13,7 @@ const END = '<!-- end of the planted faults -->'
 
 /** A page with its table of planted faults made anew. */
 export function withPlantTable(page: string, findings: Findings): string {
-  const begin = page.indexOf(BEGIN)
-  const end = page.indexOf(END)
-  if (begin === -1 || end < begin) {
-    throw new Error(`The page has no place for the planted faults: ${BEGIN} … ${END}`)
-  }
-  return `${page.slice(0, begin)}${BEGIN}\n\n${plantTable(PLANTS, findings)}\n\n${page.slice(end)}`
+  return withPart(page, BEGIN, plantTable(PLANTS, findings), END)
 }
 
 /** The faults as a table, and in a line how many each layer found. */
@@ -59,15 +55,4 @@ function cellOf(layer: Layer, plant: Plant, finding: Finding | undefined): strin
 
 function isFound(finding: Finding | undefined): boolean {
   return finding !== undefined && 'by' in finding
-}
-
-/** A table of Markdown, its columns aligned. */
-function table(heads: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string {
-  const widths = heads.map((head, column) =>
-    Math.max(3, head.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (cells: ReadonlyArray<string>): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
-  const rule = line(widths.map((width) => '-'.repeat(width)))
-  return [line(heads), rule, ...rows.map(line)].join('\n')
 }

@@ -224,8 +224,8 @@ export class Claiming {
     }
     this.#isMoreDue ||= rows.length >= limit
     this.#vainClaims = rows.length === 0 ? this.#vainClaims + 1 : 0
-    // Nothing is claimed meanwhile: starting may take several turns.
     this.#suspects.claimed(due)
+    // Nothing is claimed meanwhile: starting may take several turns.
     await this.#starter.start(rows, deadlineAt, letGo)
     this.#isMoreDue ||= this.#suspects.isNextDue
   }

@@ -1,23 +1,34 @@
 /** Gives rows back that this process holds and will not finish: without an attempt, to be run by whoever takes them. */
 
+import { type Effects } from '../store/effects.ts'
 import { settleRuns } from '../store/settle.ts'
-import { withUserTries } from '../store/transact.ts'
+import { type Transact, withUserTries } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { type Attempt, releasedEvent } from './run-attempt.ts'
 
+/** What is given back. */
+export type Held = Pick<Attempt, 'row' | 'lease'>
+
+/** Gives them back in one try; `isRepeat` says that they may be anybody's by now. */
+export async function release(
+  { store }: Engine,
+  transact: Transact,
+  attempts: ReadonlyArray<Held>,
+  isRepeat: boolean,
+): Promise<Effects> {
+  const settlements = attempts.map((attempt) => ({ claimed: attempt.row, event: releasedEvent(attempt) }))
+  return (await settleRuns(transact, settlements, store, { isRepeat })).effects
+}
+
 /** Never rejects: what cannot be given back is recovered once its lease has lapsed. `what` they are is for the log. */
-export async function giveBack(
-  { transact, store, logger, tell, doors }: Engine,
-  attempts: ReadonlyArray<Pick<Attempt, 'row' | 'lease'>>,
-  what: string,
-): Promise<void> {
+export async function giveBack(engine: Engine, attempts: ReadonlyArray<Held>, what: string): Promise<void> {
   if (attempts.length === 0) {
     return
   }
-  const settlements = attempts.map((attempt) => ({ claimed: attempt.row, event: releasedEvent(attempt) }))
+  const { transact, logger, tell, doors } = engine
   try {
-    const { effects } = await withUserTries(
-      async (tries) => await settleRuns(transact, settlements, store, { isRepeat: tries > 1 }),
+    const effects = await withUserTries(
+      async (tries) => await release(engine, transact, attempts, tries > 1),
       doors.clock,
       doors.random,
     )

@@ -40,8 +40,6 @@ export class Health implements StorageObserver {
   #fullAt: Millis | undefined
   /** When the storage last came back from an outage, on the monotonic clock. */
   #backAt: Millis = -Infinity
-  /** Whether something has failed since the last answer. */
-  #hasFailed = false
   /** When the storage last came back after so long that others may have lost their leases meanwhile, on the monotonic clock. */
   #outageEndedAt: Millis = -Infinity
 
@@ -52,7 +50,7 @@ export class Health implements StorageObserver {
 
   /** Whether the storage has failed to answer, and has not answered since. */
   get isAway(): boolean {
-    return this.#hasFailed
+    return this.#error !== undefined
   }
 
   /** Until when whoever is alive may still give back, or renew, what the last outage kept it from. */
@@ -72,16 +70,11 @@ export class Health implements StorageObserver {
         this.#backAt = now
       }
       // A storage that fails again and again must not keep recovery waiting for ever.
-      if (
-        this.#hasFailed &&
-        silentMs > this.#expireMs / 6 &&
-        now - this.#outageEndedAt > 2 * this.#expireMs
-      ) {
+      if (this.isAway && silentMs > this.#expireMs / 6 && now - this.#outageEndedAt > 2 * this.#expireMs) {
         this.#outageEndedAt = now
       }
       this.#unansweredSince = undefined
     }
-    this.#hasFailed = false
     this.#error = undefined
   }
 
@@ -93,7 +86,6 @@ export class Health implements StorageObserver {
   onFailure(error: unknown): void {
     this.#unansweredSince ??= this.#moment()
     this.#error = { thrown: error }
-    this.#hasFailed = true
     const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
     if (DISK_FULL.test(`${String(code)} ${messageOf(error)}`)) {
       this.#fullAt = this.#clock.monotonicNow()

@@ -4,22 +4,19 @@
  */
 
 import { LIMITS } from '../base/limits.ts'
-import { settleRuns } from '../store/settle.ts'
 import { isStorageThere, type Transact } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
-import { type Attempt, releasedEvent } from './run-attempt.ts'
-
-type Late = Pick<Attempt, 'row' | 'lease'>
+import { type Held, release } from './give-back.ts'
 
 export class LateReleases {
   readonly #engine: Engine
-  #waiting: Array<Late> = []
+  #waiting: Array<Held> = []
 
   constructor(engine: Engine) {
     this.#engine = engine
   }
 
-  add({ row, lease }: Late): void {
+  add({ row, lease }: Held): void {
     this.#waiting.push({ row, lease })
   }
 
@@ -31,17 +28,14 @@ export class LateReleases {
     }
   }
 
-  #next(): Array<Late> {
+  #next(): Array<Held> {
     return this.#waiting.slice(0, LIMITS.settlesPerTransaction)
   }
 
-  async #giveBack(transact: Transact, some: ReadonlyArray<Late>): Promise<void> {
-    const { store, logger, tell } = this.#engine
-    const settlements = some.map((late) => ({ claimed: late.row, event: releasedEvent(late) }))
+  async #giveBack(transact: Transact, some: ReadonlyArray<Held>): Promise<void> {
+    const { logger, tell } = this.#engine
     try {
-      // By now they may be anybody's: what they are is read under their locks.
-      const { effects } = await settleRuns(transact, settlements, store, { isRepeat: true })
-      tell(effects)
+      tell(await release(this.#engine, transact, some, true))
     } catch (error) {
       const [first] = some
       if (first === undefined || !(await isStorageThere(transact, first.row.executionId))) {

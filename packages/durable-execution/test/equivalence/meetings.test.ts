@@ -1,12 +1,12 @@
 /** Two connections, interleaved statement by statement, end as if their transactions had run one after the other. */
 
-import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe } from 'vitest'
+import type * as fc from 'fast-check'
+import { beforeAll } from 'vitest'
 
 import { freshDatabase } from '../postgres/server.ts'
 import { anyMeeting, lockingMeeting } from './meetings.ts'
-import { testProperty } from './runs.ts'
-import { compareMeeting, type Meeting, type TwoConnections } from './serial.ts'
+import { compareMeeting, type Meeting } from './serial.ts'
+import { testWorld } from './test-world.ts'
 import { type MakeTwo, twoBetterSqlite, twoNodeSqlite, twoPostgres } from './two-connections.ts'
 
 let connectionString = ''
@@ -27,22 +27,11 @@ const STORAGES: ReadonlyArray<[name: string, make: MakeTwo, meeting: fc.Arbitrar
   ],
 ]
 
-describe.each(STORAGES)('two connections of %s', (_name, make, meeting, runs) => {
-  let world: TwoConnections
-
-  beforeAll(async () => {
-    world = await make()
-  })
-
-  afterAll(async () => {
-    await world.close()
-  })
-
-  testProperty(
-    'end as if one transaction had run after the other',
-    fc.asyncProperty(meeting, async (given) => {
-      await compareMeeting(world, given)
-    }),
+for (const [name, make, given, runs] of STORAGES) {
+  testWorld(`two connections of ${name}`, make, {
+    title: 'end as if one transaction had run after the other',
+    given,
+    check: compareMeeting,
     runs,
-  )
-})
+  })
+}

@@ -1,13 +1,12 @@
 /** Two executors on two connections, interleaved statement by statement, never both have a row, and lose nothing. */
 
 import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe } from 'vitest'
+import { beforeAll } from 'vitest'
 
 import { freshDatabase } from '../postgres/server.ts'
 import { deeds } from './deeds.ts'
 import { checkRivalry } from './rivalry.ts'
-import { testProperty } from './runs.ts'
-import { type TwoConnections } from './serial.ts'
+import { testWorld } from './test-world.ts'
 import { type MakeTwo, twoBetterSqlite, twoNodeSqlite, twoPostgres } from './two-connections.ts'
 
 let connectionString = ''
@@ -28,22 +27,11 @@ const rivalry = fc.record({
   schedule: fc.array(fc.nat({ max: 1 }), { minLength: 1, maxLength: 24 }),
 })
 
-describe.each(STORAGES)('two executors on %s', (_name, make, runs) => {
-  let world: TwoConnections
-
-  beforeAll(async () => {
-    world = await make()
-  })
-
-  afterAll(async () => {
-    await world.close()
-  })
-
-  testProperty(
-    'never both have a row, and keep all that is committed and nothing else',
-    fc.asyncProperty(rivalry, async (given) => {
-      await checkRivalry(world, given)
-    }),
+for (const [name, make, runs] of STORAGES) {
+  testWorld(`two executors on ${name}`, make, {
+    title: 'never both have a row, and keep all that is committed and nothing else',
+    given: rivalry,
+    check: checkRivalry,
     runs,
-  )
-})
+  })
+}

@@ -2,6 +2,7 @@
 
 import { type Exploration, explore } from './explore.ts'
 import { PLANTED_FAULTS, type PlantedFault } from './faults.ts'
+import { table, withPart } from './pages.ts'
 import { scenarioNamed } from './scenarios.ts'
 
 /** A planted fault and what the explorer said to it. */
@@ -32,21 +33,5 @@ const END = '<!-- end of the planted faults -->'
 
 /** A page with its table of planted faults made anew. */
 export function withPlantedFaults(page: string, caught: ReadonlyArray<Caught>): string {
-  const begin = page.indexOf(BEGIN)
-  const end = page.indexOf(END)
-  if (begin === -1 || end < begin) {
-    throw new Error(`The page has no place for the planted faults: ${BEGIN} … ${END}`)
-  }
-  return `${page.slice(0, begin)}${BEGIN}\n\n${plantedFaultsTable(caught)}\n\n${page.slice(end)}`
-}
-
-/** A table of Markdown, its columns aligned. */
-function table(heads: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string {
-  const widths = heads.map((head, column) =>
-    Math.max(3, head.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const line = (cells: ReadonlyArray<string>): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
-  const rule = line(widths.map((width) => '-'.repeat(width)))
-  return [line(heads), rule, ...rows.map(line)].join('\n')
+  return withPart(page, BEGIN, plantedFaultsTable(caught), END)
 }
