@@ -97,6 +97,19 @@ export type DurableChildTaskExecutionErrorStorageObject = {
 }
 
 /**
+ * One thing that a suspended execution waits for, as its row keeps it. Moments are milliseconds.
+ *
+ * @category Storage
+ */
+export type DurableSuspensionStorageObject =
+  /** A sleep, or the pause before the next try of a step, that is over then. */
+  | { kind: 'sleep' | 'step'; name: string; until: number }
+  /** The signal of that name and ordinal, at most until then. */
+  | { kind: 'signal'; name: string; ordinal: number; until?: number }
+  /** Children of that name, from one ordinal to another, of which so many have not ended. */
+  | { kind: 'children'; name: string; from: number; to: number; left: number }
+
+/**
  * A storage object for a durable task execution: one row. The optional fields at its end are the
  * engine's own; a storage that does not keep them is correct, and loses what each one says.
  *
@@ -160,7 +173,29 @@ export type DurableTaskExecutionStorageObject = {
   childIndex?: number
   /** The length of `childrenTasks`. Lost without it: counting children without reading their list. */
   childrenTasksCount?: number
+  /** What a suspended execution waits for; empty or absent if it is not suspended. Lost without it: telling it from a retry. */
+  suspendedFor?: Array<DurableSuspensionStorageObject>
+  /** Of those that are due, those with the higher number come first; 0 if absent. */
+  priority?: number
+  /** What users find it by. */
+  tags?: Record<string, string>
+  /** When it times out, whatever it is doing. */
+  deadlineAt?: Date
 }
+
+/** The optional fields: the engine's own, which a storage may not keep. */
+export const OWN_FIELDS = [
+  'leaseId',
+  'executorId',
+  'losses',
+  'depth',
+  'childIndex',
+  'childrenTasksCount',
+  'suspendedFor',
+  'priority',
+  'tags',
+  'deadlineAt',
+] as const satisfies ReadonlyArray<keyof DurableTaskExecutionStorageObject>
 
 /**
  * A change of a row. What is `undefined` stays as it is; only the `unset…` flags clear a field.
@@ -191,6 +226,7 @@ export type DurableTaskExecutionStorageObjectUpdate = {
   executorId?: string
   losses?: number
   childrenTasksCount?: number
+  suspendedFor?: Array<DurableSuspensionStorageObject>
 }
 
 export type ExecutionRow = DurableTaskExecutionStorageObject

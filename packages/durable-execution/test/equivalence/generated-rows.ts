@@ -81,6 +81,10 @@ const changes = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
+  suspendedFor: fc.array(
+    fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }),
+    { maxLength: 2 },
+  ),
 }
 
 /** A change of some fields, which may also unset what it sets. */
@@ -113,6 +117,9 @@ export const row: fc.Arbitrary<Row> = fc
       ...changes,
       rootTask: task,
       parentTask: flaggedTask,
+      priority: count,
+      tags: fc.dictionary(text, text, { maxKeys: 2, noNullPrototype: true }),
+      deadlineAt: someMoment,
       taskId,
       executionId,
       retryOptions,

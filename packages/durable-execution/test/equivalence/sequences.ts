@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 
-import { ALL_STATUSES } from '../../src/machine/execution.ts'
+import { ALL_STATUSES, OWN_FIELDS } from '../../src/machine/execution.ts'
 import {
   type DurableStorage,
   type DurableStorageClaim,
@@ -30,14 +30,7 @@ export type World = {
   hasClaimCursor?: boolean
 }
 
-const NEW_FIELDS: ReadonlySet<string> = new Set<keyof Row>([
-  'leaseId',
-  'executorId',
-  'losses',
-  'depth',
-  'childIndex',
-  'childrenTasksCount',
-])
+const NEW_FIELDS: ReadonlySet<string> = new Set(OWN_FIELDS)
 
 const CURSOR_MS = 1_000
 

@@ -67,6 +67,10 @@ export function keepRows(rows: ReadonlyArray<ExecutionRow>, firstSeq: number): A
     depth: row.depth,
     childIndex: row.childIndex,
     childrenTasksCount: row.childrenTasksCount,
+    suspendedFor: copyOf(row.suspendedFor),
+    priority: row.priority,
+    tags: copyOf(row.tags),
+    deadlineAt: row.deadlineAt && millisOf(row.deadlineAt),
     seq: firstSeq + index,
     place: 0,
   }))
@@ -102,6 +106,7 @@ export function keepUpdate(update: ExecutionUpdate): KeptChange {
     executorId: update.executorId,
     losses: update.losses,
     childrenTasksCount: update.childrenTasksCount,
+    suspendedFor: copyOf(update.suspendedFor),
   }
 }
 
@@ -128,4 +133,5 @@ export function changeRow(row: KeptRow, change: KeptChange): void {
   row.executorId = change.executorId ?? row.executorId
   row.losses = change.losses ?? row.losses
   row.childrenTasksCount = change.childrenTasksCount ?? row.childrenTasksCount
+  row.suspendedFor = change.suspendedFor ?? row.suspendedFor
 }

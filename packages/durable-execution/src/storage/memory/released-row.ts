@@ -74,6 +74,10 @@ function addLightFields(copy: LeanRow, row: KeptRow, moments: Moments): void {
   set(copy, 'depth', row.depth)
   set(copy, 'childIndex', row.childIndex)
   set(copy, 'childrenTasksCount', row.childrenTasksCount)
+  set(copy, 'suspendedFor', copyOf(row.suspendedFor))
+  set(copy, 'priority', row.priority)
+  set(copy, 'tags', copyOf(row.tags))
+  set(copy, 'deadlineAt', row.deadlineAt === undefined ? undefined : moments.of(row.deadlineAt))
 }
 
 /** Sets the field if there is a value: a field that a row does not have is absent, not `undefined`. */

@@ -46,6 +46,10 @@ export const ROW_FIELDS: Readonly<Record<FieldName, Field>> = {
   depth: optional('number'),
   childIndex: optional('number'),
   childrenTasksCount: optional('number'),
+  suspendedFor: optional('list'),
+  priority: optional('number'),
+  tags: optional('object'),
+  deadlineAt: optional('moment'),
 }
 
 /** The names of all fields. */

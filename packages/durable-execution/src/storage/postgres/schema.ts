@@ -75,7 +75,9 @@ const TYPES = new Map<string, string>([
     (name) => [name, 'bigint'] as const,
   ),
   ...['retry_attempts', 'losses', 'depth', 'child_index'].map((name) => [name, 'bigint'] as const),
-  ...['children_tasks_count', 'children_tasks_completed_count'].map((name) => [name, 'bigint'] as const),
+  ...['children_tasks_count', 'children_tasks_completed_count', 'priority', 'deadline_at'].map(
+    (name) => [name, 'bigint'] as const,
+  ),
   ...['sleep_ms_before_run', 'timeout_ms'].map((name) => [name, 'double precision'] as const),
 ])
 
@@ -97,6 +99,12 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
         `create index executions_running on ${table} (expires_at, seq) where ${running}`,
         `create index executions_unclosed on ${table} (seq) where ${unclosed}`,
         `create index executions_below on ${table} (parent_execution_id, seq) where ${below}`,
+      ],
+    },
+    {
+      version: 2,
+      statements: [
+        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint`,
       ],
     },
   ]

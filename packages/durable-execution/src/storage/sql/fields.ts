@@ -66,6 +66,10 @@ export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   number('depth', 'depth'),
   number('childIndex', 'child_index'),
   number('childrenTasksCount', 'children_tasks_count'),
+  json('suspendedFor', 'suspended_for'),
+  number('priority', 'priority'),
+  json('tags', 'tags'),
+  time('deadlineAt', 'deadline_at'),
   ...HEAVY_FIELDS,
   ...CLAIM_FIELDS,
 ]

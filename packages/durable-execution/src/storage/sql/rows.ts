@@ -5,6 +5,7 @@ import { Moments } from '../../base/moments.ts'
 import {
   type DurableChildTaskExecution,
   type DurableChildTaskExecutionErrorStorageObject,
+  type DurableSuspensionStorageObject,
   type DurableTaskRetryOptions,
   type ExecutionRow,
   type LeanRow,
@@ -58,6 +59,10 @@ const AT = {
   depth: at('depth'),
   childIndex: at('child_index'),
   childrenTasksCount: at('children_tasks_count'),
+  suspendedFor: at('suspended_for'),
+  priority: at('priority'),
+  tags: at('tags'),
+  deadlineAt: at('deadline_at'),
 } as const satisfies Record<keyof ExecutionRow, number>
 
 /**
@@ -149,6 +154,7 @@ function readRow(
   readLease(row, values, set, moments)
   readPlaceInTree(row, values)
   readOutcome(row, values)
+  readWishes(row, values, moments)
   return row as ExecutionRow
 }
 
@@ -252,6 +258,25 @@ function readOutcome(row: LeanRow, values: ReadonlyArray<SqlValue>): void {
   const error = readGiven(values[AT.error])
   if (error !== undefined) {
     row.error = error as DurableExecutionErrorStorageObject
+  }
+}
+
+function readWishes(row: LeanRow, values: ReadonlyArray<SqlValue>, moments: Moments): void {
+  const suspendedFor = readGiven(values[AT.suspendedFor])
+  if (suspendedFor !== undefined) {
+    row.suspendedFor = suspendedFor as Array<DurableSuspensionStorageObject>
+  }
+  const priority = values[AT.priority]
+  if (typeof priority === 'number') {
+    row.priority = priority
+  }
+  const tags = readGiven(values[AT.tags])
+  if (tags !== undefined) {
+    row.tags = tags as Record<string, string>
+  }
+  const deadlineAt = values[AT.deadlineAt]
+  if (typeof deadlineAt === 'number') {
+    row.deadlineAt = moments.of(deadlineAt)
   }
 }
 

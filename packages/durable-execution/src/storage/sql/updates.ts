@@ -39,6 +39,7 @@ const SETTABLE: Record<Exclude<keyof ExecutionUpdate, 'unsetError' | 'unsetExpir
   executorId: true,
   losses: true,
   childrenTasksCount: true,
+  suspendedFor: true,
 }
 const NAMES = Object.keys(SETTABLE) as Array<keyof typeof SETTABLE>
 const UNSET_ERROR = 2 ** NAMES.length

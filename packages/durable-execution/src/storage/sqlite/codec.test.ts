@@ -43,6 +43,10 @@ const updatable = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
+  suspendedFor: fc.array(
+    fc.record({ kind: fc.constant('sleep' as const), name: text, until: count }, PLAIN),
+    { maxLength: 2 },
+  ),
 }
 const always = {
   childrenTasksCompletedCount: count,
@@ -78,6 +82,9 @@ const family = {
   ),
   depth: count,
   childIndex: count,
+  priority: count,
+  tags: fc.dictionary(text, text, PLAIN),
+  deadlineAt: date,
 }
 const anyRow = fc.record(
   { ...fixed, ...always, ...updatable, ...family },

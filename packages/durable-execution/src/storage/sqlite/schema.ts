@@ -81,6 +81,12 @@ const MIGRATIONS: ReadonlyArray<SqlMigration> = [
       `create index ${BELOW_INDEX} on ${EXECUTIONS_TABLE} (parent_execution_id) where ${PARTIAL_INDEX_CONDITIONS.below}`,
     ],
   },
+  {
+    version: 2,
+    statements: ['suspended_for text', 'priority integer', 'tags text', 'deadline_at integer'].map(
+      (column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`,
+    ),
+  },
 ]
 
 /** Brings the schema up to date. Any number of processes may do so at once: one does it, the others see it done. */

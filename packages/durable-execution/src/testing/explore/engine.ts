@@ -1,7 +1,7 @@
 /** How an executor carries the rules: the pieces that a planted fault may replace by a wrong one. */
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
-import { type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type LeanRow, OWN_FIELDS } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
@@ -47,14 +47,7 @@ export type Committed = {
 }
 
 /** The fields that a storage may not keep, and those that may not be read with a lock. */
-const OWN_FIELDS: ReadonlySet<string> = new Set([
-  'leaseId',
-  'executorId',
-  'losses',
-  'depth',
-  'childIndex',
-  'childrenTasksCount',
-])
+const DROPPABLE: ReadonlySet<string> = new Set(OWN_FIELDS)
 const HEAVY_FIELDS: ReadonlySet<string> = new Set(['childrenTasks', 'runInput', 'runOutput', 'output'])
 
 type Rows = ReadonlyMap<string, ExecutionRow>
@@ -194,7 +187,7 @@ function written(rows: Rows, decision: Decision, isKeepingFewFields: boolean): R
 
 /** The row as a storage keeps it that knows only the fields of the contract. */
 function kept(row: ExecutionRow, isKeepingFewFields: boolean): ExecutionRow {
-  return isKeepingFewFields ? without(row, OWN_FIELDS) : row
+  return isKeepingFewFields ? without(row, DROPPABLE) : row
 }
 
 function without(row: ExecutionRow, fields: ReadonlySet<string>): ExecutionRow {

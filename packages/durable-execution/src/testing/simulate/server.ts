@@ -4,7 +4,7 @@
  */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, OWN_FIELDS } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import {
   alreadyExistsMessage,
@@ -21,9 +21,6 @@ type Rows = ReadonlyMap<string, ExecutionRow>
 
 /** What one transaction made of the rows, and who made it. */
 export type Commit = { by: string; before: Rows; after: Rows; changedIds: ReadonlyArray<string> }
-
-/** What a storage that knows no more than the contract's fields does not keep. */
-const OWN_FIELDS = ['leaseId', 'executorId', 'losses', 'depth', 'childIndex', 'childrenTasksCount'] as const
 
 export class SimServer {
   readonly locks: Locks = new Locks()
