@@ -118,7 +118,7 @@ export const row: fc.Arbitrary<Row> = fc
       rootTask: task,
       parentTask: flaggedTask,
       priority: count,
-      tags: fc.dictionary(text, text, { maxKeys: 2, noNullPrototype: true }),
+      tags: fc.dictionary(fc.constantFrom('customer', 'a.b', 'x'), text, { noNullPrototype: true }),
       deadlineAt: someMoment,
       taskId,
       executionId,

@@ -83,7 +83,7 @@ const family = {
   depth: count,
   childIndex: count,
   priority: count,
-  tags: fc.dictionary(text, text, PLAIN),
+  tags: fc.dictionary(fc.constantFrom('customer', 'a.b', 'x'), text, PLAIN),
   deadlineAt: date,
 }
 const anyRow = fc.record(

@@ -108,7 +108,7 @@ export function fullRow(executionId: string): Required<Row> {
       { kind: 'children', name: 'child', from: 1, to: 3, left: 2 },
     ],
     priority: -6,
-    tags: { customer: 'ACME', 'a "key"': '' },
+    tags: { customer: 'ACME', 'a.b': '' },
     deadlineAt: at(8),
   }
 }
