@@ -40,6 +40,8 @@ export type DurableExecutionErrorStorageObject = {
 export class DurableExecutionError extends Error {
   /** Whether the attempt may be retried. */
   readonly isRetryable: boolean
+  /** The execution that ended with it, where it is that of a child that was awaited in code. */
+  declare execution?: { taskId: string; executionId: string }
 
   /**
    * @param message - What went wrong.

@@ -22,6 +22,10 @@ export const LIMITS = {
   depth: 1_000,
   /** Longest delay before a run or a retry: a hundred years. */
   delayMs: 3_153_600_000_000,
+  /** Most records of one execution: steps, failed tries, sleeps, waits, signals. */
+  recordsPerExecution: 10_000,
+  /** A sleep or a wait that is over so soon is waited for by the run itself. */
+  inPlaceMs: 1_000,
   /** Most tags of an execution. */
   tags: 20,
   /** Longest name, key or tag, in characters. */

@@ -39,6 +39,19 @@ export class Waiters {
     }
   }
 
+  /** Calls the function whenever one of them may have finished, until the function that it gives is called. */
+  subscribe(executionIds: ReadonlyArray<string>, tell: () => void): () => void {
+    const waiter = { tell }
+    for (const executionId of executionIds) {
+      this.#add(executionId, waiter)
+    }
+    return () => {
+      for (const executionId of executionIds) {
+        this.#remove(executionId, waiter)
+      }
+    }
+  }
+
   /** Anything may have finished. */
   toldAll(): void {
     for (const waiters of this.#byId.values()) {

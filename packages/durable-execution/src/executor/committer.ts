@@ -6,17 +6,22 @@
  * outcome is kept, and tried again, until its lease must be believed lapsed.
  */
 
-import { messageOf } from '../base/errors.ts'
+import { DurableExecutionError, messageOf } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { jitter } from '../base/random.ts'
 import { type Refusal } from '../machine/event.ts'
 import { settleRuns, type Settlement } from '../store/settle.ts'
 import { isOfTheMoment, isStorageThere } from '../store/transact.ts'
+import { type WriteResult } from './durable/calls.ts'
 import { type Engine } from './engine.ts'
-import { type AttemptEvent, failedEvent } from './run-attempt.ts'
+import { type AttemptEvent, failedEvent, type WriteEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'
 
-type Outcome = Settlement & { run: Run }
+type Outcome = Settlement & {
+  run: Run
+  /** Where the run goes on: hears what became of what it wrote. */
+  onWritten?: (result: WriteResult) => void
+}
 /** Outcomes that are settled in one transaction. */
 type Group = {
   outcomes: Array<Outcome>
@@ -54,6 +59,17 @@ export class Committer {
         this.#engine.doors.clock.setImmediate(() => void this.#flush())
       }
     }
+  }
+
+  /** What a run writes on its way. Each run has one such write at a time. */
+  write(run: Run, event: WriteEvent): Promise<WriteResult> {
+    return new Promise((resolve) => {
+      this.#gathered.push({ run, event, claimed: run.row, onWritten: resolve })
+      if (!this.#isFlushing) {
+        this.#isFlushing = true
+        this.#engine.doors.clock.setImmediate(() => void this.#flush())
+      }
+    })
   }
 
   async #flush(): Promise<void> {
@@ -101,10 +117,19 @@ export class Committer {
     const { transact, store, tell } = this.#engine
     const { results, effects } = await settleRuns(transact, outcomes, store, { isRepeat })
     outcomes.forEach((outcome, index) => {
-      this.#logRefusal(outcome, results[index] ?? 'not_found')
-      this.#onSettled(outcome.run)
+      const result = results[index] ?? 'not_found'
+      this.#logRefusal(outcome, result)
+      this.#settled(outcome, result)
     })
     tell(effects)
+  }
+
+  #settled(outcome: Outcome, result: WriteResult): void {
+    if (outcome.onWritten === undefined) {
+      this.#onSettled(outcome.run)
+    } else {
+      outcome.onWritten(result)
+    }
   }
 
   /** What to try next: the same again while the storage is away, else in smaller groups. */
@@ -142,6 +167,13 @@ export class Committer {
     if (failuresAlone + 1 < FAILURES_OF_ONE) {
       return { outcomes, isRepeat: true, failuresAlone: failuresAlone + 1 }
     }
+    if (outcome.onWritten !== undefined) {
+      // It may do something else instead.
+      outcome.onWritten({
+        error: new DurableExecutionError(`Could not be stored: ${messageOf(error)}`, false),
+      })
+      return { outcomes: [], isRepeat: false, failuresAlone: 0 }
+    }
     const event = failedEvent(outcome.run, {
       errorType: 'generic',
       message: `Outcome could not be stored: ${messageOf(error)}`,
@@ -176,8 +208,12 @@ export class Committer {
           `The outcome of task ${taskId} (execution ${executionId}) is dropped: the storage could not be ` +
             'reached before the lease lapsed. The task will be run again',
         )
-        this.#onSettled(outcome.run)
-        this.#onDropped(outcome.run)
+        if (outcome.onWritten === undefined) {
+          this.#onSettled(outcome.run)
+          this.#onDropped(outcome.run)
+        } else {
+          outcome.onWritten('stale')
+        }
       }
       return !isLapsed
     })

@@ -25,6 +25,7 @@ import { createBuilder, type DurableTaskBuilder } from './builder.ts'
 import { Enqueuer } from './enqueuer.ts'
 import { type DurableExecutorHealth } from './health.ts'
 import { checkGrace, type DurableExecutorOptions, resolveExecutorOptions } from './options.ts'
+import { prepareSignal } from './prepare-signal.ts'
 import { Runtime } from './runtime.ts'
 
 /**
@@ -212,6 +213,27 @@ export class DurableExecutor {
     this.#runtime.engine.registry.getOrThrow(task.id)
     await readOrThrow(task.id, executionId, this.#runtime.handleDoors)
     return createHandle<TOutput>(task.id, executionId, this.#runtime.handleDoors)
+  }
+
+  /**
+   * Sends a signal to an execution, which gets it by `ctx.waitForSignal`: now if it waits, else when it comes to that. Signals of one
+   * name are a queue. When this resolves, the signal is in the storage.
+   *
+   * @param executionId - The id of the execution; `handle.getTaskExecutionId()` gives it.
+   * @param name - The name that the code waits for: 1 to 255 characters.
+   * @param payload - What `ctx.waitForSignal` gives; any value that the serializer can keep.
+   * @param options - `idempotencyKey`: of signals of one name to one execution with the same key only the first counts.
+   * @throws A {@link DurableExecutionError}, not retryable: `Execution X not found`, `Execution X has finished (status)`; the
+   * storage's own error if it cannot be reached.
+   */
+  async signal(
+    executionId: string,
+    name: string,
+    payload?: unknown,
+    options?: { idempotencyKey?: string | null | undefined } | null,
+  ): Promise<void> {
+    this.#refuseAfterShutdown()
+    await this.#runtime.signal(prepareSignal(executionId, name, payload, options, this.#runtime.engine))
   }
 
   /**

@@ -7,17 +7,16 @@ import {
   toDurableExecutionError,
   toErrorStorageObject,
 } from '../base/errors.ts'
-import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
-import { type Lease, type NewChild } from '../machine/event.ts'
+import { type Lease } from '../machine/event.ts'
 import { damagedField, type ExecutionRow } from '../machine/execution.ts'
 import { type Settlement } from '../store/settle.ts'
-import { createRunContext } from '../task/context.ts'
+import { type CodeOf, createRunContext } from '../task/context.ts'
 import { type DurableChildTask, type RunOutcome, type TaskDefinition } from '../task/define.ts'
-import { resolveEnqueueOptions } from '../task/options.ts'
-import { checkInput } from '../task/schema.ts'
+import { type DurableCalls } from './durable/calls.ts'
 import { type Engine } from './engine.ts'
+import { prepareChildren } from './prepare-children.ts'
 
 /** One attempt: the row as it was claimed, and the signals its function gets. */
 export type Attempt = {
@@ -26,18 +25,23 @@ export type Attempt = {
   definition: TaskDefinition
   cancelSignal: CancelSignal
   shutdownSignal: CancelSignal
+  /** Its durable calls, once it has made one. */
+  calls?: DurableCalls | undefined
 }
 
 export type AttemptEvent = Settlement['event']
+
+/** What a run writes on its way; it goes on. */
+export type WriteEvent = Extract<AttemptEvent, { kind: 'recorded' }>
 
 /**
  * Runs the function, and gives its event at once if the function did not wait for anything: a promise for
  * each of many short runs is most of what they cost.
  */
-export function runAttempt(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
+export function runAttempt(attempt: Attempt, engine: Engine, codeOf: CodeOf): MaybePromise<AttemptEvent> {
   const caught = (error: unknown): AttemptEvent => eventOfError(attempt, error, engine)
   try {
-    const event = callUserCode(attempt, engine)
+    const event = callUserCode(attempt, engine, codeOf)
     return event instanceof Promise ? event.catch(caught) : event
   } catch (error) {
     return caught(error)
@@ -65,7 +69,7 @@ export function releasedEvent(attempt: Pick<Attempt, 'row' | 'lease'>): AttemptE
   return { kind: 'released', executionId: attempt.row.executionId, lease: attempt.lease }
 }
 
-function callUserCode(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
+function callUserCode(attempt: Attempt, engine: Engine, codeOf: CodeOf): MaybePromise<AttemptEvent> {
   const { row, definition } = attempt
   const damaged = damagedField(row)
   if (damaged !== undefined) {
@@ -75,7 +79,7 @@ function callUserCode(attempt: Attempt, engine: Engine): MaybePromise<AttemptEve
     )
   }
   const input: unknown = engine.serializer.deserialize(row.runInput)
-  const context = createRunContext(row, attempt.cancelSignal, attempt.shutdownSignal)
+  const context = createRunContext(attempt, codeOf)
   const outcome = definition.run(context, input)
   return outcome instanceof Promise
     ? outcome.then((ended) => eventOfOutcome(attempt, ended, engine))
@@ -83,16 +87,23 @@ function callUserCode(attempt: Attempt, engine: Engine): MaybePromise<AttemptEve
 }
 
 function eventOfOutcome(
-  { row, lease, definition }: Attempt,
+  { row, lease, definition, calls }: Attempt,
   outcome: RunOutcome,
   engine: Engine,
 ): MaybePromise<AttemptEvent> {
   const { executionId } = row
   const runOutput = engine.serializer.serialize(outcome.output)
   checkPayload(runOutput, 'The output of task ', row.taskId, engine.options.maxPayloadBytes)
-  return outcome.kind === 'plain'
-    ? { kind: 'succeeded', executionId, lease, runOutput }
-    : fannedOutEvent({ executionId, lease, runOutput }, definition, outcome.childrenTasks, engine)
+  if (outcome.kind === 'plain') {
+    return { kind: 'succeeded', executionId, lease, runOutput }
+  }
+  if (calls?.hasOpenChildren === true) {
+    throw new DurableExecutionError(
+      `Task ${row.taskId} returned while children that it started by ctx.runTask were at work. Await them before it returns, or return them as children.`,
+      false,
+    )
+  }
+  return fannedOutEvent({ executionId, lease, runOutput }, definition, outcome.childrenTasks, engine)
 }
 
 async function fannedOutEvent(
@@ -106,63 +117,4 @@ async function fannedOutEvent(
     kind: 'fanned_out',
     children: await prepareChildren(definition, childrenTasks, engine),
   }
-}
-
-/** Checks the children that a run returned, and turns their inputs into text. */
-async function prepareChildren(
-  parent: TaskDefinition,
-  given: ReadonlyArray<DurableChildTask>,
-  engine: Engine,
-): Promise<Array<NewChild>> {
-  if (given.length > LIMITS.childrenPerParent) {
-    throw new DurableExecutionError(
-      `Task ${parent.id} returned ${given.length} children; at most ${LIMITS.childrenPerParent} are allowed ` +
-        '(limit: childrenPerParent)',
-      false,
-    )
-  }
-  const children: Array<NewChild> = []
-  for (const child of given) {
-    const prepared = prepareChild(parent, child, engine)
-    children.push(prepared instanceof Promise ? await prepared : prepared)
-  }
-  return children
-}
-
-function prepareChild(
-  parent: TaskDefinition,
-  child: DurableChildTask,
-  engine: Engine,
-): MaybePromise<NewChild> {
-  const childTaskId: unknown = (child as DurableChildTask | null | undefined)?.task?.id
-  if (typeof childTaskId !== 'string') {
-    throw new DurableExecutionError(
-      `Task ${parent.id} returned a child without a task; a child is { task, input, options? }`,
-      false,
-    )
-  }
-  const definition = engine.registry.get(childTaskId)
-  if (definition === undefined) {
-    throw new DurableExecutionError(`Child task ${childTaskId} not found`, false)
-  }
-  if (child.options?.transaction !== undefined && child.options.transaction !== null) {
-    throw new DurableExecutionError(
-      `Option transaction of child task ${childTaskId} is not possible: children appear in one transaction with their parent's outcome. Leave it out.`,
-      false,
-    )
-  }
-  const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
-  const toChild = (input: unknown): NewChild => {
-    const runInput = engine.serializer.serialize(input)
-    // A sequence hands on what its members gave, and what the engine composed for them may be larger.
-    if (!parent.isSequenceStep) {
-      checkPayload(runInput, 'The input of task ', childTaskId, engine.options.maxPayloadBytes)
-    }
-    const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
-    const executionId = engine.store.newExecutionId()
-    return { taskId: childTaskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput }
-  }
-  return definition.validateInput === undefined
-    ? toChild(child.input)
-    : checkInput(childTaskId, definition.validateInput, child.input).then(toChild)
 }

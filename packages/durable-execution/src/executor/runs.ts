@@ -17,6 +17,8 @@ import { isSuspect } from '../machine/apart.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type Engine } from './engine.ts'
+import { type CodeOf } from '../task/context.ts'
+import { type DurableCode } from '../task/durable-context.ts'
 import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
@@ -33,12 +35,17 @@ export type Run = Attempt & {
   isActive: boolean
   /** Whether its lease is ours: from the claim until the outcome is settled or dropped. */
   isHeld: boolean
+  /** Whether its function has returned or thrown. */
+  hasEnded: boolean
   timer: Timer | undefined
+  code: DurableCode | undefined
 }
 
 /** What the runs need of the other parts. */
 export type RunsDoors = {
   commit: (run: Run, event: AttemptEvent, isAlone: boolean) => void
+  /** The durable calls of a run. */
+  codeOf: (run: Run) => DurableCode
   onSlotFreed: () => void
 }
 
@@ -62,11 +69,13 @@ export class Runs {
   #suspectCount = 0
   readonly #timeouts: TimerQueue<Run>
   #onChange: Array<() => void> = []
+  readonly #codeOf: CodeOf
 
   constructor(engine: Engine, shutdownSignal: CancelSignal, doors: RunsDoors) {
     this.#engine = engine
     this.#shutdownSignal = shutdownSignal
     this.#doors = doors
+    this.#codeOf = (attempt) => doors.codeOf(attempt as Run)
     this.#timeouts = new TimerQueue(engine.doors.clock, (run) => this.#timeOut(run))
   }
 
@@ -140,14 +149,17 @@ export class Runs {
       isToldToLeave: false,
       isActive: true,
       isHeld: true,
+      hasEnded: false,
       timer: undefined,
+      calls: undefined,
+      code: undefined,
     }
     this.#runs.set(row.executionId, run)
     this.#activeCount += 1
     this.#heldCount += 1
     this.#suspectCount += isSuspect(row) ? 1 : 0
     const startedAt = doors.clock.monotonicNow()
-    const event = runAttempt(run, this.#engine)
+    const event = runAttempt(run, this.#engine, this.#codeOf)
     if (event instanceof Promise) {
       // What has ended already needs no timer.
       run.timer = this.#timeouts.set(startedAt, row.timeoutMs, run)
@@ -161,10 +173,30 @@ export class Runs {
   drop(run: Run, reason: DurableExecutionError): void {
     if (!run.isDecided) {
       run.isDecided = true
-      this.#abandonSoon(run)
+      this.#stopSoon(run)
     }
     this.letGo(run)
     OwnCancelSignal.cancel(run.cancelSignal, reason)
+  }
+
+  /**
+   * The run is over with this event, though its function has not ended: all that it does is to wait, and what it waits for is
+   * not told to it any more.
+   */
+  leave(run: Run, event: AttemptEvent): void {
+    if (!run.isDecided) {
+      run.isDecided = true
+      run.shutdownSignal.giveBack()
+      this.#doors.commit(run, event, this.#activeCount <= 1)
+      this.#free(run)
+    }
+  }
+
+  /** No step of the run is at work any more. */
+  stepsEnded(run: Run): void {
+    if (run.isDecided && !run.hasEnded) {
+      this.#free(run)
+    }
   }
 
   /** Tells the runs to stop, since the executor does: what they do not finish is left to others. */
@@ -172,6 +204,9 @@ export class Runs {
     for (const run of this.active()) {
       run.isToldToLeave = true
       OwnCancelSignal.cancel(run.cancelSignal, reason)
+      if (isWaiting(run)) {
+        this.leave(run, releasedEvent(run))
+      }
     }
   }
 
@@ -225,6 +260,7 @@ export class Runs {
   }
 
   #end(run: Run, event: AttemptEvent): void {
+    run.hasEnded = true
     run.timer?.cancel()
     run.shutdownSignal.giveBack()
     if (!run.isDecided) {
@@ -244,7 +280,16 @@ export class Runs {
       run.isDecided = true
       this.#doors.commit(run, failedEvent(run, toErrorStorageObject(error)), false)
     }
-    this.#abandonSoon(run)
+    this.#stopSoon(run)
+  }
+
+  // A durable call gets no answer any more, so whoever waits for one does nothing more.
+  #stopSoon(run: Run): void {
+    if (isWaiting(run)) {
+      this.#free(run)
+    } else {
+      this.#abandonSoon(run)
+    }
   }
 
   // A function that was told to stop and does not must not keep its slot, nor its row from being run again.
@@ -257,6 +302,7 @@ export class Runs {
     run.timer?.cancel()
     if (run.isActive) {
       run.isActive = false
+      run.calls?.end()
       this.#activeCount -= 1
       this.#forget(run)
       this.#doors.onSlotFreed()
@@ -285,4 +331,9 @@ export class Runs {
       }
     }
   }
+}
+
+/** Whether all that the function of the run can be doing is to wait for a durable call, or for itself. */
+function isWaiting({ calls }: Run): boolean {
+  return calls !== undefined && calls.isOpen && !calls.isStepRunning
 }

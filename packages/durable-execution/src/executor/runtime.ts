@@ -2,6 +2,8 @@
 
 import { createReasonedCancelSignal } from '../base/cancel.ts'
 import { endsWithin, type Millis } from '../base/clock.ts'
+import { RecordReader } from './durable/record-reader.ts'
+import { type SentSignal, sendSignal } from '../store/signal.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { ChangeFeed } from '../client/change-feed.ts'
@@ -97,7 +99,10 @@ export class Runtime {
     this.#feed = new ChangeFeed(storage, logger, onHint, (isWanted) => this.#neighbours.listen(isWanted))
     const [shutdownSignal, cancelRuns] = createReasonedCancelSignal({ logger })
     this.#cancelRuns = cancelRuns
-    this.worker = new Worker(this.engine, storage, this.#closer, this.#health, shutdownSignal)
+    this.worker = new Worker(this.engine, storage, this.#closer, this.#health, shutdownSignal, {
+      records: new RecordReader(transact),
+      onTold: (executionIds, fn) => waiters.subscribe(executionIds, fn),
+    })
   }
 
   /** Writes a new execution, and tells who may run it. Callers of one moment share a transaction. */
@@ -182,6 +187,20 @@ export class Runtime {
     }
     const { clock, random } = this.engine.doors
     await withUserTries(async () => await this.#clock.refresh(), clock, random)
+  }
+
+  /** Sends a signal to an execution. */
+  async signal(signal: Omit<SentSignal, 'token'>): Promise<void> {
+    const { transact, store, doors } = this.engine
+    await this.knowTime()
+    // A try whose reply was lost may have sent it: it is known again by its token.
+    const sent = { ...signal, token: doors.ids.newId() }
+    const effects = await withUserTries(
+      async (tries) => await sendSignal(transact, sent, store, tries > 1),
+      doors.clock,
+      doors.random,
+    )
+    this.#tell(effects)
   }
 
   async #cancel(executionId: string): Promise<boolean> {

@@ -10,6 +10,7 @@ import { createTransact } from '../store/transact.ts'
 import { Claiming } from './claiming.ts'
 import { type Closer } from './closer.ts'
 import { Committer } from './committer.ts'
+import { DurableRuns, type DurableRunsDoors } from './durable-runs.ts'
 import { EarlyStart } from './early-start.ts'
 import { type Engine } from './engine.ts'
 import { giveBack } from './give-back.ts'
@@ -42,6 +43,7 @@ export class Worker {
     closer: Closer,
     health: Health,
     shutdownSignal: CancelSignal,
+    durableDoors: Pick<DurableRunsDoors, 'records' | 'onTold'>,
   ) {
     this.#engine = engine
     this.#closer = closer
@@ -51,8 +53,16 @@ export class Worker {
       (run) => this.#runs.letGo(run),
       (run) => late.add(run),
     )
+    const durable = new DurableRuns(engine, {
+      ...durableDoors,
+      write: async (run, event) => await committer.write(run, event),
+      leave: (run, event) => this.#runs.leave(run, event),
+      drop: (run, reason) => this.#runs.drop(run, reason),
+      stepsEnded: (run) => this.#runs.stepsEnded(run),
+    })
     this.#runs = new Runs(engine, shutdownSignal, {
       commit: (run, event, isAlone) => committer.add(run, event, isAlone),
+      codeOf: (run) => durable.codeOf(run),
       onSlotFreed: () => this.#claiming.slotFreed(),
     })
     // A renewal that hangs must not outlast the lease it is for.

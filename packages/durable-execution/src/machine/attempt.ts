@@ -82,14 +82,20 @@ export function afterError(
     startAt: new Date(retryAt),
     unsetExpiresAt: true,
     losses: 0,
+    ...notSuspended(row),
     updatedAt: new Date(now),
   }
 }
 
 export function released(row: LeanRow, event: EventOf<'released'>, now: Millis): Move {
   return holdsLease(row, event.lease)
-    ? { status: 'ready', unsetExpiresAt: true, updatedAt: new Date(now) }
+    ? { status: 'ready', unsetExpiresAt: true, ...notSuspended(row), updatedAt: new Date(now) }
     : 'stale'
+}
+
+/** A row that is put back for another reason does not wait for what it waited for before. */
+function notSuspended({ suspendedFor }: LeanRow): Pick<ExecutionUpdate, 'suspendedFor'> {
+  return suspendedFor === undefined || suspendedFor.length === 0 ? {} : { suspendedFor: [] }
 }
 
 // A lapsed lease means that the executor died or stalled: that is a loss, never a retry of the task's own.
@@ -115,6 +121,7 @@ export function lost(row: LeanRow, event: EventOf<'lost'>, now: Millis): Move {
     losses,
     startAt: new Date(nextAttemptAfterLossAt(losses, now)),
     unsetExpiresAt: true,
+    ...notSuspended(row),
     updatedAt: new Date(now),
   }
 }
@@ -157,6 +164,12 @@ export function isRepeated(row: LeanRow, event: ExecutionEvent): boolean {
         (row.status === 'ready' || isFinishedStatus(row.status)) &&
         row.error?.message === cutMessage(event.error.message) &&
         row.error.errorType === event.error.errorType
+      )
+    case 'suspended':
+      return (
+        wasClaimedBy(row, event.lease) &&
+        row.status === 'ready' &&
+        (row.suspendedFor === undefined || row.suspendedFor.length > 0)
       )
     case 'released':
       return wasClaimedBy(row, event.lease) && row.status === 'ready' && row.error?.message !== 'Task expired'

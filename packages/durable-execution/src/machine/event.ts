@@ -1,7 +1,12 @@
 /** What can happen to an execution, and why the rules may refuse it. */
 
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
-import { type DurableTaskRetryOptions } from './execution.ts'
+import {
+  type DurableChildTaskExecution,
+  type DurableSuspensionStorageObject,
+  type DurableTaskRetryOptions,
+} from './execution.ts'
+import { type NewRecord } from './records.ts'
 
 /**
  * The claim under which a run holds its row. `startedAt` alone tells claims of one row apart;
@@ -36,6 +41,23 @@ export type ExecutionEvent =
       runOutput: string
       children: ReadonlyArray<NewChild>
     }
+  /** The run goes on, and remembers something, or starts children that it awaits. */
+  | ({ kind: 'recorded'; executionId: string; lease: Lease } & DurableWrites)
+  /** The run is left: all that it still does is to wait. */
+  | ({
+      kind: 'suspended'
+      executionId: string
+      lease: Lease
+      waitsFor: ReadonlyArray<DurableSuspensionStorageObject>
+    } & DurableWrites)
+  /** Somebody sends it the n-th signal of a name. */
+  | {
+      kind: 'signalled'
+      executionId: string
+      name: string
+      ordinal: number
+      records: ReadonlyArray<NewRecord>
+    }
   /** The run threw, timed out, or returned what cannot be stored. */
   | { kind: 'failed'; executionId: string; lease: Lease; error: DurableExecutionErrorStorageObject }
   /** The executor gives the row back unrun or unfinished. */
@@ -50,6 +72,8 @@ export type ExecutionEvent =
   | { kind: 'child_completed'; executionId: string; childId: string }
   /** A child ended badly. */
   | { kind: 'child_failed'; executionId: string; childId: string }
+  /** A child that its code awaits has ended. */
+  | { kind: 'awaited_ended'; executionId: string; childId: string }
   /** Its finalize task ended well. */
   | { kind: 'finalize_completed'; executionId: string; childId: string }
   /** Its finalize task ended badly. */
@@ -57,12 +81,25 @@ export type ExecutionEvent =
   /** Its consequences are written. `isBelowClosed`: nothing below it is active or open any more. */
   | { kind: 'closed'; executionId: string; isBelowClosed: boolean }
 
+/** What a run writes on its way. */
+export type DurableWrites = {
+  records: ReadonlyArray<NewRecord>
+  /** Children that it starts, and awaits. */
+  children: ReadonlyArray<NewChild>
+  /** Where it starts some: all that it has started, those and the earlier ones. */
+  childrenTasks: ReadonlyArray<DurableChildTaskExecution>
+  /** What it says of its progress, and whether it has said anything before. */
+  state?: { output: string; isThere: boolean }
+  /** Whether an earlier try may have written them. */
+  mayExist: boolean
+}
+
 export type EventKind = ExecutionEvent['kind']
 
 /** Events that come from outside; the others follow from them inside a family. */
 export type OutsideEvent = Exclude<
   ExecutionEvent,
-  { kind: 'child_completed' | 'child_failed' | 'finalize_completed' | 'finalize_failed' }
+  { kind: 'child_completed' | 'child_failed' | 'awaited_ended' | 'finalize_completed' | 'finalize_failed' }
 >
 
 /** Why an event changed nothing. A refusal is an answer, not an error. */

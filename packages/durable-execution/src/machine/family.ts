@@ -11,7 +11,9 @@ import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts
 import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow } from './execution.ts'
 import { applyUpdate, mergeUpdates } from './update.ts'
 import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
-import { type Step, transition, type TransitionFacts } from './transition.ts'
+import { type KnownRow } from './durable.ts'
+import { isAwaitedChild } from './records.ts'
+import { type Needs, type Step, transition, type TransitionFacts } from './transition.ts'
 
 /** Rows under lock, by id. */
 export type Family = {
@@ -30,6 +32,8 @@ export type Rules = {
   fanIns: ReadonlyMap<string, FanInFacts>
   /** Stored outputs of finished finalize executions. */
   outputs: ReadonlyMap<string, string>
+  /** What was read of rows outside the family; null where there is none. */
+  known: ReadonlyMap<string, KnownRow>
 }
 
 /** A parent's own texts and its children, with the outputs that are stored so far. */
@@ -50,7 +54,12 @@ export type Decision = {
 }
 
 /** What must be read before anything can be decided. */
-export type Wanted = { kind: 'wanted'; fanInIds: Array<string>; outputIds: Array<string> }
+export type Wanted = {
+  kind: 'wanted'
+  fanInIds: Array<string>
+  outputIds: Array<string>
+  rowIds: Array<string>
+}
 
 /** Decides all events over the family. Nothing that is given is changed. */
 export function decide(family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules): Decision | Wanted {
@@ -77,6 +86,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   readonly #endedByParentIds = new Set<string>()
   readonly #fanInIds = new Set<string>()
   readonly #outputIds = new Set<string>()
+  readonly #rowIds = new Set<string>()
   readonly #family: Family
   readonly #rules: Rules
 
@@ -99,6 +109,10 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   output(executionId: string): string | undefined {
     return this.#rules.outputs.get(executionId)
+  }
+
+  known(executionId: string): KnownRow | undefined {
+    return this.#rules.known.get(executionId)
   }
 
   finishedIds(): Set<string> {
@@ -144,8 +158,13 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   result(results: Array<'accepted' | Refusal>): Decision | Wanted {
-    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0) {
-      return { kind: 'wanted', fanInIds: [...this.#fanInIds], outputIds: [...this.#outputIds] }
+    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0 || this.#rowIds.size > 0) {
+      return {
+        kind: 'wanted',
+        fanInIds: [...this.#fanInIds],
+        outputIds: [...this.#outputIds],
+        rowIds: [...this.#rowIds],
+      }
     }
     return {
       kind: 'decided',
@@ -193,6 +212,9 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (parent === undefined) {
       return 'parent_unknown'
     }
+    if (isAwaitedChild(row)) {
+      return this.#apply({ kind: 'awaited_ended', executionId: parentId, childId: row.executionId })
+    }
     if (!isFinishedStatus(parent.status) && this.#rules.planOf(parent.taskId) === undefined) {
       return 'parent_unknown'
     }
@@ -209,15 +231,33 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
       return step.refused
     }
     if ('needs' in step) {
-      ;(step.needs === 'fan_in' ? this.#fanInIds : this.#outputIds).add(step.executionId)
+      this.#want(step)
       return 'accepted'
     }
     this.#write(row, step)
     return 'accepted'
   }
 
-  #write(row: LeanRow, { update, inserts }: Step): void {
+  #want(step: Needs): void {
+    switch (step.needs) {
+      case 'fan_in':
+        this.#fanInIds.add(step.executionId)
+        return
+      case 'output':
+        this.#outputIds.add(step.executionId)
+        return
+      case 'rows':
+        for (const id of step.ids) {
+          this.#rowIds.add(id)
+        }
+    }
+  }
+
+  #write(row: LeanRow, { update, inserts, updateBeside }: Step): void {
     const { executionId } = row
+    if (updateBeside !== undefined) {
+      this.#updates.set(updateBeside.executionId, updateBeside.update)
+    }
     // One by one: a spread of a hundred thousand rows would not fit on the stack.
     for (const insert of inserts) {
       this.#inserts.push(insert)

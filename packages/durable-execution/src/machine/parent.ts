@@ -50,6 +50,15 @@ export function childRows(
   return children.map((child, childIndex) => ({ ...rowBelow(parent, child, now), childIndex }))
 }
 
+/** The rows of children that the code of a run awaits; they have ids already. */
+export function awaitedChildRows(
+  parent: LeanRow,
+  children: ReadonlyArray<NewChild>,
+  now: Millis,
+): Array<ExecutionRow> {
+  return children.map((child) => rowBelow(parent, child, now))
+}
+
 /** One more child is completed, and others are still to come. */
 export function countChild(parent: LeanRow, now: Millis): ExecutionUpdate {
   return {
@@ -168,6 +177,11 @@ export function finalizeEnded(
 
 /** What a child is told when its parent ended badly; of what ended the parent, only the first cause. */
 export function parentEndedMessage(parent: LeanRow): string {
+  if (parent.status === 'completed') {
+    return cutMessage(
+      `${parentEndedPrefix(parent.taskId, parent.executionId)}it ended without waiting for it`,
+    )
+  }
   const reason = parentErrorOf(parent).message
   const above = parent.parentTask
   const prefixAbove = above === undefined ? '' : parentEndedPrefix(above.taskId, above.executionId)
@@ -193,8 +207,14 @@ export function mayHaveOpenBelow(row: LeanRow): boolean {
       return true
     case 'cancelled':
       return childrenCount(row) > 0 || row.finalizeTask !== undefined
+    case 'failed':
+    case 'timed_out':
+      return childrenCount(row) > 0
+    case 'completed':
+      // Children that were returned have all been counted; those that the code started, and did not await, have not.
+      return childrenCount(row) > row.childrenTasksCompletedCount
     default:
-      // Completed and finalize_task_failed came after all below had ended; the others never had anything below.
+      // It came after all below had ended.
       return false
   }
 }

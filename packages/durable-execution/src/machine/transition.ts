@@ -1,5 +1,6 @@
 /** One event meets one row: the table says whether it may, the rules say what becomes of the row. */
 
+import { awaitedEnded, type DurableStep, type KnownRow, recorded, signalled, suspended } from './durable.ts'
 import { assert } from '../base/assert.ts'
 import { type Millis } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
@@ -39,6 +40,8 @@ export type TransitionFacts = {
   newExecutionId: () => string
   /** A row of the family. */
   row: (executionId: string) => LeanRow | undefined
+  /** What was read of rows outside the family; undefined if it was not read yet. */
+  known: (executionId: string) => KnownRow | undefined
   /** The outputs a parent's end is made of; undefined if they were not read yet. */
   fanIn: (parentId: string) => FanIn | undefined
   /** The output of a finished row; undefined if it was not read yet. */
@@ -46,10 +49,17 @@ export type TransitionFacts = {
 }
 
 /** What becomes of the row, and which rows appear below it. */
-export type Step = { update: ExecutionUpdate | null; inserts: ReadonlyArray<ExecutionRow> }
+export type Step = {
+  update: ExecutionUpdate | null
+  inserts: ReadonlyArray<ExecutionRow>
+  /** A change of a record of the row. */
+  updateBeside?: { executionId: string; update: ExecutionUpdate }
+}
 
 /** What must be read before the event can be decided. */
-type Needs = { needs: 'fan_in' | 'output'; executionId: string }
+export type Needs =
+  | { needs: 'fan_in' | 'output'; executionId: string }
+  | { needs: 'rows'; ids: Array<string> }
 
 export type Transition = Step | Needs | { refused: Refusal }
 
@@ -80,6 +90,12 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
       return answer(succeeded(row, event, now))
     case 'fanned_out':
       return holdsLease(row, event.lease) ? fannedOut(row, event, facts) : { refused: 'stale' }
+    case 'recorded':
+      return answerDurable(recorded(row, event, facts, now))
+    case 'suspended':
+      return answerDurable(suspended(row, event, facts, now))
+    case 'signalled':
+      return signalled(row, event, now)
     case 'failed':
       return answer(failed(row, event, now))
     case 'released':
@@ -97,6 +113,11 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
       assert(child, `the failed child ${event.childId} is not in its family`)
       return { update: childFailed(row, child, indexOfChild(row, child), now), inserts: [] }
     }
+    case 'awaited_ended': {
+      const child = facts.row(event.childId)
+      assert(child, `the awaited child ${event.childId} is not in its family`)
+      return { update: awaitedEnded(row, child, now), inserts: NO_INSERTS }
+    }
     case 'finalize_completed':
     case 'finalize_failed':
       return finalizeDone(row, event.childId, facts)
@@ -109,6 +130,10 @@ const NO_INSERTS: ReadonlyArray<ExecutionRow> = []
 
 function answer(outcome: ExecutionUpdate | Refusal): Transition {
   return typeof outcome === 'string' ? { refused: outcome } : { update: outcome, inserts: NO_INSERTS }
+}
+
+function answerDurable(step: DurableStep): Transition {
+  return step === 'stale' ? { refused: step } : step
 }
 
 function fannedOut(

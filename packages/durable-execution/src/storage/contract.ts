@@ -137,6 +137,13 @@ export type DurableStorageTx = {
    * @returns An entry for each row that still is under its lease; what is missing is lost.
    */
   renewTaskExecutions?: (renew: DurableStorageRenew) => MaybePromise<Array<DurableStorageRenewed>>
+  /**
+   * Optional. The rows whose ids lie in one of the ranges, compared by the code units of their texts: `from` and what comes after it, up to
+   * but without `to`. Whole, in any order. It is how what an execution remembers is read.
+   */
+  getTaskExecutionsInIdRanges?: (
+    ranges: Array<DurableStorageIdRange>,
+  ) => MaybePromise<Array<DurableTaskExecutionStorageObject>>
   /** Optional. The ids of the executions whose parent is the given one and that are active or not closed yet. */
   getTaskExecutionIdsBelow?: (parentExecutionId: string, limit: number) => MaybePromise<Array<string>>
 }
@@ -202,6 +209,13 @@ export type DurableStorageRenew = {
   expiresAt: Date
   now: Date
 }
+
+/**
+ * Ids from the first, up to but without the second.
+ *
+ * @category Storage
+ */
+export type DurableStorageIdRange = { from: string; to: string }
 
 /**
  * A lease that still holds.

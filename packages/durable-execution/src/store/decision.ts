@@ -6,6 +6,7 @@ import { DurableExecutionError } from '../base/errors.ts'
 import { type OutsideEvent } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { decide, type Decision, type Family, type FanInFacts, type Wanted } from '../machine/family.ts'
+import { type KnownRow } from '../machine/durable.ts'
 import { type ParentPlan } from '../machine/parent.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { insertRows, readFields, writeUpdates } from './rows.ts'
@@ -44,7 +45,8 @@ async function decideWithFacts(
 ): Promise<Decision> {
   const fanIns = new Map<string, FanInFacts>()
   const outputs = new Map<string, string>()
-  const rules = { now, planOf: doors.planOf, newExecutionId: doors.newExecutionId, fanIns, outputs }
+  const known = new Map<string, KnownRow>()
+  const rules = { now, planOf: doors.planOf, newExecutionId: doors.newExecutionId, fanIns, outputs, known }
   // The first answer names what is wanted; what that brings may move a grandparent, and so on up.
   for (let rounds = 0; rounds <= family.rows.size + 1; rounds += 1) {
     const answer = decide(family, events, rules)
@@ -52,6 +54,7 @@ async function decideWithFacts(
       return answer
     }
     await readWanted(tx, family, answer, fanIns, outputs)
+    await readKnown(tx, answer, known)
   }
   return assert(false, 'the rules went on asking for what they had been told') as never
 }
@@ -73,6 +76,22 @@ async function readWanted(
       assert(output !== undefined, `the completed execution ${executionId} has no output`)
       outputs.set(executionId, output)
     }
+  }
+}
+
+/** Reads what is wanted of rows outside the family, under the lock of the rows that ask. */
+async function readKnown(
+  tx: DurableStorageTx,
+  { rowIds }: Wanted,
+  known: Map<string, KnownRow>,
+): Promise<void> {
+  if (rowIds.length === 0) {
+    return
+  }
+  const found = await readFields(tx, rowIds, ['status', 'isClosed'])
+  for (const executionId of rowIds) {
+    const { status, isClosed } = found.get(executionId) ?? {}
+    known.set(executionId, status === undefined ? null : { status, isClosed: isClosed === true })
   }
 }
 

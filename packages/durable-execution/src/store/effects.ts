@@ -3,6 +3,7 @@
 import { type Millis } from '../base/clock.ts'
 import { isFinishedStatus, type LeanRow } from '../machine/execution.ts'
 import { type Decision } from '../machine/family.ts'
+import { type RecordKind } from '../machine/records.ts'
 
 /** A finished row whose consequences are still to be written. */
 export type OpenExecution = {
@@ -34,6 +35,8 @@ export const NO_EFFECTS: Effects = {
   cancelledRunningIds: [],
 }
 
+const SIGNAL: RecordKind = '#signal'
+
 /** What a decision, once committed, means. */
 export function effectsOf(decision: Decision): Effects {
   const effects: Effects = { ...NO_EFFECTS, finishedIds: [], open: [], cancelledRunningIds: [] }
@@ -56,7 +59,12 @@ export function effectsOf(decision: Decision): Effects {
     }
   })
   for (const row of decision.inserts) {
-    addReady(effects, row.startAt.getTime())
+    if (row.status === 'ready') {
+      addReady(effects, row.startAt.getTime())
+    } else if (row.runInput === SIGNAL) {
+      // A run may be waiting for it, here or elsewhere.
+      effects.finishedIds.push(row.executionId)
+    }
   }
   return effects
 }

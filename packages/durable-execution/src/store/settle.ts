@@ -11,7 +11,10 @@ import { type Transact, withOperation } from './transact.ts'
 
 /** How one run ended: its event, and the row as it was claimed. */
 export type Settlement = {
-  event: Extract<OutsideEvent, { kind: 'succeeded' | 'fanned_out' | 'failed' | 'released' }>
+  event: Extract<
+    OutsideEvent,
+    { kind: 'succeeded' | 'fanned_out' | 'recorded' | 'suspended' | 'failed' | 'released' }
+  >
   claimed: ExecutionRow
 }
 
@@ -33,12 +36,21 @@ export async function settleRuns(
   doors: StoreDoors,
   { isRepeat }: { isRepeat: boolean },
 ): Promise<Settled> {
-  const { decision, results, isWhole } = await settleOnce(transact, settlements, doors, isRepeat)
+  const given = isRepeat ? settlements.map(mayBeWritten) : settlements
+  const { decision, results, isWhole } = await settleOnce(transact, given, doors, isRepeat)
   const effects = effectsOfSettled(decision, results, settlements)
   if (isWhole) {
     effects.finishedRows = decision.rows
   }
   return { results, effects }
+}
+
+/** What a run wrote on its way may be there, if an earlier try was committed. */
+function mayBeWritten(settlement: Settlement): Settlement {
+  const { event } = settlement
+  return event.kind === 'recorded' || event.kind === 'suspended'
+    ? { ...settlement, event: { ...event, mayExist: true } }
+    : settlement
 }
 
 async function settleOnce(
@@ -96,6 +108,7 @@ function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors):
     newExecutionId: doors.newExecutionId,
     fanIns: new Map(),
     outputs: new Map(),
+    known: new Map(),
   }
   const decision = decide(
     { rows },
@@ -105,6 +118,7 @@ function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors):
   const isPlain =
     decision.kind === 'decided' &&
     rows.size === settlements.length &&
+    decision.updates.size === settlements.length &&
     settlements.every(({ claimed }) => claimed.leaseId !== undefined) &&
     decision.results.every((result) => result === 'accepted')
   return isPlain ? decision : undefined

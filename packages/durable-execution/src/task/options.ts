@@ -132,7 +132,8 @@ export function checkMaxLosses(value: unknown, what: string): void {
   }
 }
 
-function resolveRetryOptions(taskId: string, given: unknown): DurableTaskRetryOptions {
+/** Checks how often something is retried. */
+export function resolveRetryOptions(taskId: string, given: unknown): DurableTaskRetryOptions {
   const refuse = (reason: string): never => {
     throw new DurableExecutionError(`Invalid retry options for task ${taskId}: ${reason}`, false)
   }

@@ -74,6 +74,10 @@ export function createMemoryTransaction(store: RowStore, isOver: () => boolean):
       checkUse('renewTaskExecutions')
       return renewHeld(store, renew)
     },
+    getTaskExecutionsInIdRanges: (ranges) => {
+      checkUse('getTaskExecutionsInIdRanges')
+      return releaseRows(ranges.flatMap(({ from, to }) => store.findInRange(from, to)))
+    },
     getTaskExecutionIdsBelow: (parentExecutionId, limit) => {
       checkUse('getTaskExecutionIdsBelow')
       return idsOf(store.findBelow(parentExecutionId, atMost(limit)))

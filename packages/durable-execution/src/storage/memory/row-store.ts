@@ -6,6 +6,7 @@ import { alreadyExistsMessage, type DurableTaskExecutionStorageWhere } from '../
 import { changeRow, type KeptChange, keepRows, type KeptRow } from './kept-row.ts'
 import { byExpiresAt, byInsertion, byStartAt, createRowIndex } from './row-index.ts'
 import { type Compare, type Cursor } from './sorted-list.ts'
+import { createIdGroups } from './id-groups.ts'
 import { createStatusGroups } from './status-groups.ts'
 
 /** Rows with their indexes. What comes out is what is kept: only the store may change it. */
@@ -23,6 +24,8 @@ export type RowStore = {
   findDue: (due: DueRows) => Array<KeptRow>
   /** The rows below the parent that are active or not closed, in the order of insertion, at most `limit`. */
   findBelow: (parentExecutionId: string, limit: number) => Array<KeptRow>
+  /** The rows with ids from the first, up to but without the second. */
+  findInRange: (from: string, to: string) => Array<KeptRow>
   /** @throws {DurableExecutionError} if an id is there already or a date is invalid; then none is inserted. */
   insert: (rows: ReadonlyArray<ExecutionRow>) => void
   update: (row: KeptRow, change: KeptChange) => void
@@ -49,6 +52,7 @@ export function createRowStore(): RowStore {
   const readyByTask = createRowIndex((row) => (row.status === 'ready' ? row.taskId : undefined), byStartAt)
   const byParent = createRowIndex((row) => row.parentTask?.executionId, byInsertion)
   const groups = createStatusGroups()
+  const groupsOfIds = createIdGroups()
   // What the rows were before each change, the latest last; undefined before their insertion.
   let changed: Array<KeptRow> = []
   let befores: Array<KeptRow | undefined> = []
@@ -77,6 +81,7 @@ export function createRowStore(): RowStore {
       }
       if (before === undefined) {
         byId.delete(row.executionId)
+        groupsOfIds.remove(row)
         groups.remove(row)
         readyByTask.remove(row)
         byParent.remove(row)
@@ -87,6 +92,7 @@ export function createRowStore(): RowStore {
   }
   const add = (row: KeptRow): void => {
     byId.set(row.executionId, row)
+    groupsOfIds.add(row)
     groups.add(row)
     readyByTask.add(row)
     if (!isOver(row)) {
@@ -142,6 +148,9 @@ export function createRowStore(): RowStore {
         (row) => !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan,
         (row) => row.startAt <= now,
       ),
+    findInRange: (from, to) =>
+      groupsOfIds.find(from, to) ??
+      [...byId.values()].filter(({ executionId }) => executionId >= from && executionId < to),
     findBelow: (parentExecutionId, limit) => take(byParent.begin([parentExecutionId]), limit),
     insert: (rows) => {
       const start = changed.length

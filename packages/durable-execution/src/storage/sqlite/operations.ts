@@ -19,6 +19,7 @@ export const READS: ReadonlySet<keyof SqliteOperations> = new Set<keyof SqliteOp
   'getTaskExecutionIds',
   'getTaskExecutions',
   'getTaskExecutionFields',
+  'getTaskExecutionsInIdRanges',
   'getTaskExecutionIdsBelow',
 ])
 
@@ -44,6 +45,14 @@ export function createOperations(driver: SqliteDriver): SqliteOperations {
       return selectByIds(driver, executionIds, columns).map((values) => readFields(fields, values))
     },
     renewTaskExecutions: (renew) => renewRows(driver, renew),
+    getTaskExecutionsInIdRanges: (ranges) =>
+      readRows(
+        ranges.flatMap(({ from, to }) =>
+          driver
+            .prepare(`select ${WHOLE} from ${tableBy('ids')} where execution_id >= ? and execution_id < ?`)
+            .all([toSqlText(from), toSqlText(to)]),
+        ),
+      ),
     getTaskExecutionIdsBelow: (parentExecutionId, limit) =>
       idsOf(
         driver

@@ -1,0 +1,56 @@
+/** Gives runs their durable calls, and leaves them when all that they still do is to wait. */
+
+import { DurableExecutionCancelledError } from '../base/errors.ts'
+import { type DurableCode } from '../task/durable-context.ts'
+import { DurableCalls, type WriteResult } from './durable/calls.ts'
+import { createDurableCode } from './durable/code.ts'
+import { type RecordReader } from './durable/record-reader.ts'
+import { type OnTold } from './durable/watch.ts'
+import { type Engine } from './engine.ts'
+import { type AttemptEvent, type WriteEvent } from './run-attempt.ts'
+import { type Run } from './runs.ts'
+
+/** What durable runs need of the other parts. */
+export type DurableRunsDoors = {
+  records: RecordReader
+  onTold: OnTold
+  write: (run: Run, event: WriteEvent) => Promise<WriteResult>
+  /** The run is over with this event, though its function has not ended. */
+  leave: (run: Run, event: AttemptEvent) => void
+  /** The lease of the run is not held any more. */
+  drop: (run: Run, reason: DurableExecutionCancelledError) => void
+  /** No step of the run is at work any more. */
+  stepsEnded: (run: Run) => void
+}
+
+export class DurableRuns {
+  readonly #engine: Engine
+  readonly #doors: DurableRunsDoors
+
+  constructor(engine: Engine, doors: DurableRunsDoors) {
+    this.#engine = engine
+    this.#doors = doors
+  }
+
+  /** The calls of the run, made the first time. */
+  codeOf(run: Run): DurableCode {
+    run.calls ??= this.#callsOf(run)
+    run.code ??= createDurableCode(run.calls)
+    return run.code
+  }
+
+  #callsOf(run: Run): DurableCalls {
+    const doors = this.#doors
+    return new DurableCalls(this.#engine, run, {
+      records: doors.records,
+      onTold: doors.onTold,
+      isOver: () => run.isDecided,
+      hasEnded: () => run.hasEnded,
+      isToldToLeave: () => run.isToldToLeave,
+      write: async (event) => await doors.write(run, event),
+      leave: (event) => doors.leave(run, event),
+      lose: () => doors.drop(run, new DurableExecutionCancelledError('Task lost its lease')),
+      stepsEnded: () => doors.stepsEnded(run),
+    })
+  }
+}

@@ -1,0 +1,422 @@
+/**
+ * The durable calls of one run: which are open, what they have to write, and when all that is left is to wait.
+ *
+ * A call is either at work here (a step runs, something is being written or read, a pause is too short to leave for), or it
+ * waits for something outside. When no call is at work, some wait, and none was begun for one turn of the event loop, the
+ * run is left: its row says what it waits for, and its memory is given back. A call that waits then never settles, so no
+ * code of the user's sees it. The next run of the execution comes to the same place by what is remembered.
+ */
+
+import { type Millis, type Timer } from '../../base/clock.ts'
+import { DurableExecutionError } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { type DurableWrites, type NewChild, type Refusal } from '../../machine/event.ts'
+import {
+  type DurableChildTaskExecution,
+  type DurableSuspensionStorageObject,
+} from '../../machine/execution.ts'
+import { callId, idPrefix, type NewRecord } from '../../machine/records.ts'
+import { type Engine } from '../engine.ts'
+import { type Attempt, type AttemptEvent, type WriteEvent } from '../run-attempt.ts'
+import { RunHistory } from './history.ts'
+import { checkName } from './names.ts'
+import { type RecordReader } from './record-reader.ts'
+import { type OnTold, Watch } from './watch.ts'
+
+/** How a write ended: as the rules say, or not at all, since the storage does not take the value. */
+export type WriteResult = 'accepted' | Refusal | { error: unknown }
+
+/** What the calls need of the run that they belong to. */
+export type CallsDoors = {
+  records: RecordReader
+  onTold: OnTold
+  /** Whether the run's outcome is fixed, or of no interest any more. */
+  isOver: () => boolean
+  /** Whether the function has returned or thrown. */
+  hasEnded: () => boolean
+  /** Whether the executor stops, and the run was told so. */
+  isToldToLeave: () => boolean
+  /** Writes on the way; the run goes on. */
+  write: (event: WriteEvent) => Promise<WriteResult>
+  /** The run is over, with this event. */
+  leave: (event: AttemptEvent) => void
+  /** The lease is not held any more. */
+  lose: () => void
+  /** The functions of all steps have ended. */
+  stepsEnded: () => void
+}
+
+/** One call: its name, how many calls of that name came before it in this run, and its id. */
+export type Call = { name: string; ordinal: number; id: string }
+
+/** A call that waits for something outside. */
+export type Wait = {
+  /** What the row says of it. */
+  suspension: () => DurableSuspensionStorageObject
+  /** Rows that end the wait when they come, or change. */
+  ids: () => ReadonlyArray<string>
+  /** Those rows may have come or changed, and were read. */
+  onLook: () => void
+}
+
+type Waiting = { resolve: () => void; reject: (error: unknown) => void }
+
+/** What is to be written next. */
+class Pending {
+  readonly records: Array<NewRecord> = []
+  readonly children: Array<NewChild> = []
+  readonly waiting: Array<Waiting> = []
+  state: DurableWrites['state']
+}
+
+export class DurableCalls {
+  readonly engine: Engine
+  readonly attempt: Attempt
+  readonly prefix: string
+  readonly history: RunHistory
+  readonly #doors: CallsDoors
+  readonly #ordinals = new Map<string, number>()
+  readonly #waits = new Set<Wait>()
+  readonly #timers = new Set<Timer>()
+  readonly #watch: Watch
+  readonly #childrenTasks: Array<DurableChildTaskExecution>
+  #pending: Pending | undefined
+  #isWriting = false
+  /** Calls that are at work here. */
+  #working = 0
+  /** Grows with each call that begins. */
+  #begun = 0
+  #isCheckDue = false
+  /** Functions of steps that have not ended. */
+  #stepsRunning = 0
+  #written = 0
+
+  constructor(engine: Engine, attempt: Attempt, doors: CallsDoors) {
+    this.engine = engine
+    this.attempt = attempt
+    this.#doors = doors
+    this.prefix = idPrefix(attempt.row.executionId)
+    this.history = new RunHistory(this.prefix, doors.records)
+    this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
+    this.#watch = new Watch(engine, doors.onTold, {
+      ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
+      look: async (ids) => await this.#look(ids),
+    })
+  }
+
+  /** Whether functions of steps are at work, which cannot be left. */
+  get isStepRunning(): boolean {
+    return this.#stepsRunning > 0
+  }
+
+  /** Whether some call has not settled. */
+  get isOpen(): boolean {
+    return this.#working > 0 || this.#waits.size > 0
+  }
+
+  /** Whether children that it started have not ended. */
+  get hasOpenChildren(): boolean {
+    return [...this.#waits].some((wait) => wait.suspension().kind === 'children')
+  }
+
+  get isToldToLeave(): boolean {
+    return this.#doors.isToldToLeave()
+  }
+
+  /**
+   * Begins a call and does its work. What it comes to is given only while the run counts: a run that was left, or whose
+   * lease is lost, gets no more answers.
+   */
+  call<T>(what: string, name: unknown, work: (call: Call) => Promise<T>): Promise<T> {
+    return this.group(what, async () => {
+      const given = checkName(what, name)
+      const ordinal = this.takeOrdinals(given, 1)
+      return await work({ name: given, ordinal, id: callId(this.prefix, given, ordinal) })
+    })
+  }
+
+  /** The same for a call that has no name of its own. */
+  group<T>(what: string, work: () => Promise<T>): Promise<T> {
+    if (this.#doors.hasEnded()) {
+      return Promise.reject(calledTooLate(what))
+    }
+    if (this.#doors.isOver()) {
+      return never()
+    }
+    this.#begun += 1
+    this.#working += 1
+    this.#checkSoon()
+    return new Promise((resolve, reject) => {
+      const settle = (fn: () => void): void => {
+        if (!this.#doors.isOver()) {
+          this.#working -= 1
+          this.#checkSoon()
+          fn()
+        }
+      }
+      // Up to its first wait it runs at once, so that ordinals follow the order of the calls.
+      work().then(
+        (value) => settle(() => resolve(value)),
+        (error: unknown) => settle(() => reject(error as Error)),
+      )
+    })
+  }
+
+  /** The next ordinals of the name, for calls that are made of several. */
+  takeOrdinals(name: string, count: number): number {
+    const first = (this.#ordinals.get(name) ?? 0) + 1
+    this.#ordinals.set(name, first + count - 1)
+    return first
+  }
+
+  /** Counts the function of a step as at work until the promise settles. */
+  async whileStep<T>(work: Promise<T>): Promise<T> {
+    this.#stepsRunning += 1
+    try {
+      return await work
+    } finally {
+      this.#stepsRunning -= 1
+      if (this.#stepsRunning === 0) {
+        this.#doors.stepsEnded()
+      }
+    }
+  }
+
+  /** Waits for something outside; `begin` is given what settles the wait. */
+  outside<T>(
+    wait: Wait,
+    begin: (settle: { resolve: (value: T) => void; reject: (error: unknown) => void }) => void,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let isSettled = false
+      const settle = (fn: () => void): void => {
+        if (!isSettled) {
+          isSettled = true
+          this.#waits.delete(wait)
+          this.#working += 1
+          fn()
+        }
+      }
+      this.#waits.add(wait)
+      this.#working -= 1
+      this.#checkSoon()
+      begin({
+        resolve: (value) => settle(() => resolve(value)),
+        reject: (error) => settle(() => reject(error as Error)),
+      })
+    })
+  }
+
+  /** Calls the function once the moment has come, if the run is still there then. */
+  at(moment: Millis, fn: () => void): void {
+    const ms = moment - this.engine.store.now()
+    const timer = this.engine.doors.clock.setTimer(ms, () => {
+      this.#timers.delete(timer)
+      if (!this.#doors.isOver()) {
+        fn()
+      }
+    })
+    this.#timers.add(timer)
+  }
+
+  /** Resolves at that moment. For pauses that are too short to leave for. */
+  pauseUntil(moment: Millis): Promise<void> {
+    return moment <= this.engine.store.now()
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.at(moment, resolve)
+        })
+  }
+
+  /** Whether the moment is so near that the run waits for it. */
+  isNear(moment: Millis): boolean {
+    return moment - this.engine.store.now() <= LIMITS.inPlaceMs
+  }
+
+  /** Does it again until it goes through: an outage is no failure of the task. */
+  async insist<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, random } = this.engine.doors
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await work()
+      } catch (error) {
+        if (this.#doors.isOver()) {
+          return await never<T>()
+        }
+        this.engine.logger.error(
+          `What execution ${this.attempt.row.executionId} remembers could not be read yet`,
+          error,
+        )
+      }
+      const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
+      await new Promise<void>((resolve) => {
+        clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
+      })
+    }
+  }
+
+  /** Remembers it along with what is written next; at the latest when the run is left. */
+  add({
+    records = [],
+    children = [],
+  }: {
+    records?: ReadonlyArray<NewRecord>
+    children?: ReadonlyArray<NewChild>
+  }): void {
+    this.#count(records.length + children.length)
+    this.#pending ??= new Pending()
+    this.#pending.records.push(...records)
+    this.#pending.children.push(...children)
+    this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
+  }
+
+  /** Writes it, and resolves when it is committed; rejects if the storage does not take it. */
+  write(record: NewRecord): Promise<void> {
+    this.#count(1)
+    this.#pending ??= new Pending()
+    this.#pending.records.push(record)
+    return this.#send(this.#pending)
+  }
+
+  /** Writes the state. */
+  writeState(state: NonNullable<DurableWrites['state']>): Promise<void> {
+    this.#pending ??= new Pending()
+    this.#pending.state = { ...state, isThere: state.isThere || this.#pending.state?.isThere === true }
+    return this.#send(this.#pending)
+  }
+
+  #send(pending: Pending): Promise<void> {
+    return new Promise((resolve, reject) => {
+      pending.waiting.push({ resolve, reject })
+      if (!this.#isWriting) {
+        this.#isWriting = true
+        queueMicrotask(() => void this.#flush())
+      }
+    })
+  }
+
+  /** The run is over: nothing is waited for any more. */
+  end(): void {
+    for (const timer of this.#timers) {
+      timer.cancel()
+    }
+    this.#timers.clear()
+    this.#watch.stop()
+    this.#waits.clear()
+  }
+
+  /** The run is given back as it is: the executor stops. */
+  giveBack(): void {
+    const { row, lease } = this.attempt
+    this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
+  }
+
+  async #flush(): Promise<void> {
+    for (let pending = this.#pending; pending !== undefined; pending = this.#pending) {
+      this.#pending = undefined
+      const result = await this.#doors.write({ kind: 'recorded', ...this.#writesOf(pending) })
+      this.#noteChildren(pending)
+      for (const waiting of pending.waiting) {
+        if (result === 'accepted') {
+          waiting.resolve()
+        } else if (typeof result === 'object') {
+          waiting.reject(result.error)
+        }
+      }
+      if (result !== 'accepted' && typeof result !== 'object') {
+        this.#doors.lose()
+        return
+      }
+    }
+    this.#isWriting = false
+    this.#checkSoon()
+  }
+
+  /** The row as it was claimed says what is below it when the run ends. */
+  #noteChildren({ children }: Pending): void {
+    if (children.length > 0) {
+      const { row } = this.attempt
+      row.childrenTasks = [...this.#childrenTasks]
+      row.childrenTasksCount = this.#childrenTasks.length
+    }
+  }
+
+  #writesOf({
+    records,
+    children,
+    state,
+  }: Pending): DurableWrites & Pick<Attempt, 'lease'> & { executionId: string } {
+    const { row, lease } = this.attempt
+    const childrenTasks = children.length === 0 ? [] : [...this.#childrenTasks]
+    const writes = { executionId: row.executionId, lease, records, children, childrenTasks, mayExist: false }
+    return state === undefined ? writes : { ...writes, state }
+  }
+
+  #count(added: number): void {
+    this.#written += added
+    if (this.history.size + this.#written > LIMITS.recordsPerExecution) {
+      throw new DurableExecutionError(
+        `Execution ${this.attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
+          '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
+        false,
+      )
+    }
+  }
+
+  #checkSoon(): void {
+    if (!this.#isCheckDue && !this.#doors.isOver()) {
+      this.#isCheckDue = true
+      this.#checkAfter(this.#begun)
+    }
+  }
+
+  #checkAfter(begun: number): void {
+    this.engine.doors.clock.setImmediate(() => {
+      if (this.#begun !== begun) {
+        this.#checkAfter(this.#begun)
+        return
+      }
+      this.#isCheckDue = false
+      this.#check()
+    })
+  }
+
+  #check(): void {
+    if (this.#doors.isOver() || this.#doors.hasEnded() || this.#waits.size === 0) {
+      return
+    }
+    if (this.#working > 0 || this.#isWriting) {
+      // Children are to begin, and what is waited for may come, while a step is at work.
+      if (!this.#isWriting && this.#pending !== undefined) {
+        this.#isWriting = true
+        void this.#flush()
+      }
+      this.#watch.start()
+      return
+    }
+    const pending = this.#pending ?? new Pending()
+    this.#pending = undefined
+    const waitsFor = [...this.#waits].map((wait) => wait.suspension())
+    this.#doors.leave({ kind: 'suspended', waitsFor, ...this.#writesOf(pending) })
+  }
+
+  /** Reads what is waited for, and tells those who wait. */
+  async #look(executionIds: ReadonlyArray<string>): Promise<void> {
+    await this.history.look(executionIds)
+    for (const wait of this.#waits) {
+      wait.onLook()
+    }
+  }
+}
+
+/** A promise of its own that never settles: one for all would keep whatever waits for it. */
+export function never<T>(): Promise<T> {
+  return new Promise(() => {})
+}
+
+function calledTooLate(what: string): DurableExecutionError {
+  return new DurableExecutionError(
+    `ctx.${what} was called after the run had ended. Await every call before the function of the task returns.`,
+    false,
+  )
+}

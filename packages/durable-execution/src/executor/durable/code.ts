@@ -1,0 +1,114 @@
+/** The durable calls as the function of a task sees them: what it gives is checked, then each does its part. */
+
+import { DurableExecutionError, messageOf } from '../../base/errors.ts'
+import { checkPayload } from '../../base/payload.ts'
+import { stateId } from '../../machine/records.ts'
+import { type DurableChildTask } from '../../task/define.ts'
+import { type DurableCode } from '../../task/durable-context.ts'
+import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
+import { validatorOf } from '../../task/schema.ts'
+import { type Batch, runChildren } from './children.ts'
+import { type DurableCalls } from './calls.ts'
+import { checkName } from './names.ts'
+import { waitForSignal } from './signals.ts'
+import { sleepUntil } from './sleep.ts'
+import { runStep, type StepFunction } from './step.ts'
+
+/** Makes the calls of one run. */
+export function createDurableCode(calls: DurableCalls): DurableCode {
+  const { engine, attempt } = calls
+  const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
+    step: (name: string, fn: unknown, options?: unknown) =>
+      calls.call('step', name, async (call) => {
+        if (typeof fn !== 'function') {
+          throw new DurableExecutionError(`Step ${call.name} needs a function`, false)
+        }
+        const resolved = resolveStepOptions(call.name, options)
+        return await runStep(calls, call, fn as StepFunction<unknown>, resolved)
+      }),
+    sleep: (name: string, msOrDate: unknown) =>
+      calls.call('sleep', name, async (call) => {
+        await sleepUntil(calls, call, resolveSleepUntil(call.name, msOrDate, engine.store.now()))
+      }),
+    waitForSignal: (name: string, options?: unknown) =>
+      calls.call('waitForSignal', name, async (call) => {
+        const { timeoutMs, schema } = resolveWaitOptions(call.name, options)
+        const validate = schema === undefined ? undefined : validatorOf(schema as never)
+        const text = await waitForSignal(calls, call, timeoutMs)
+        const payload: unknown = engine.serializer.deserialize(text)
+        return validate === undefined ? payload : await checkSignal(call.name, validate, payload)
+      }),
+    runTask: (
+      task: DurableChildTask['task'] | null | undefined,
+      input: unknown,
+      options?: { name?: unknown } | null,
+    ) => {
+      const name = options?.name ?? task?.id
+      return calls.call('runTask', name, async (call) => {
+        const child = { task, input, options } as DurableChildTask
+        const [output] = await runChildren(calls, { name: call.name, from: call.ordinal, children: [child] })
+        return output
+      })
+    },
+    runTasks: (children: unknown) =>
+      calls.group('runTasks', async () => {
+        const places = placesOf(calls, children)
+        const outputs = await Promise.all(places.map(async ({ batch }) => await runChildren(calls, batch)))
+        const all: Array<unknown> = []
+        for (const [index, { at }] of places.entries()) {
+          for (const [nth, place] of at.entries()) {
+            all[place] = outputs[index]?.[nth]
+          }
+        }
+        return all
+      }),
+    setState: (state: unknown) =>
+      calls.group('setState', async () => {
+        const output = engine.serializer.serialize(state)
+        checkPayload(output, 'The state of task ', attempt.row.taskId, engine.options.maxPayloadBytes)
+        const [known] = await calls.insist(async () => await calls.history.get([stateId(calls.prefix)]))
+        await calls.writeState({ output, isThere: known !== undefined })
+      }),
+  }
+  return code as unknown as DurableCode
+}
+
+async function checkSignal(
+  name: string,
+  validate: (payload: unknown) => Promise<unknown>,
+  payload: unknown,
+): Promise<unknown> {
+  try {
+    return await validate(payload)
+  } catch (error) {
+    throw new DurableExecutionError(`Invalid payload of signal ${name}: ${messageOf(error)}`, false, {
+      cause: error,
+    })
+  }
+}
+
+/** The children by name, and where each stands in the list. */
+function placesOf(calls: DurableCalls, given: unknown): Array<{ batch: Batch; at: Array<number> }> {
+  if (!Array.isArray(given)) {
+    throw new DurableExecutionError(
+      'ctx.runTasks needs an array of children: { task, input, options? }',
+      false,
+    )
+  }
+  const places = new Map<string, Array<number>>()
+  for (const [index, child] of (given as Array<DurableChildTask | null | undefined>).entries()) {
+    const options = child?.options as { name?: unknown } | null | undefined
+    const name = checkName('runTasks', options?.name ?? child?.task?.id)
+    const at = places.get(name) ?? []
+    places.set(name, at)
+    at.push(index)
+  }
+  return [...places].map(([name, at]) => ({
+    at,
+    batch: {
+      name,
+      from: calls.takeOrdinals(name, at.length),
+      children: at.map((index) => (given as Array<DurableChildTask>)[index] as DurableChildTask),
+    },
+  }))
+}

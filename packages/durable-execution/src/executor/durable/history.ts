@@ -1,0 +1,71 @@
+/** What an execution remembers, as far as its run has read it. */
+
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { idRange } from '../../machine/records.ts'
+import { type RecordReader } from './record-reader.ts'
+
+export class RunHistory {
+  readonly #prefix: string
+  readonly #reader: RecordReader
+  /** Rows by id; null where there is none. Only this run writes them, but for signals and children. */
+  readonly #rows = new Map<string, ExecutionRow | null>()
+  #whole: Promise<boolean> | undefined
+  #size = 0
+
+  constructor(prefix: string, reader: RecordReader) {
+    this.#prefix = prefix
+    this.#reader = reader
+  }
+
+  /** How many rows are known. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The rows with these ids, in their order. Those of `guesses` are read along with them where rows are read one by one. */
+  async get(
+    executionIds: ReadonlyArray<string>,
+    guesses: ReadonlyArray<string> = [],
+  ): Promise<Array<ExecutionRow | undefined>> {
+    this.#whole ??= this.#readAll()
+    if (!(await this.#whole)) {
+      const missing = executionIds.filter((id) => !this.#rows.has(id))
+      if (missing.length > 0) {
+        const ids = [...missing, ...guesses.filter((id) => !this.#rows.has(id))]
+        const found = await this.#reader.readIds(ids)
+        for (const id of ids) {
+          this.#keep(id, found.get(id) ?? null)
+        }
+      }
+    }
+    return executionIds.map((id) => this.#rows.get(id) ?? undefined)
+  }
+
+  /** What is known of a row, without reading. */
+  known(executionId: string): ExecutionRow | undefined {
+    return this.#rows.get(executionId) ?? undefined
+  }
+
+  /** Reads the rows anew: others may have written them. */
+  async look(executionIds: ReadonlyArray<string>): Promise<void> {
+    const found = await this.#reader.readIds(executionIds)
+    for (const [id, row] of found) {
+      this.#keep(id, row)
+    }
+  }
+
+  async #readAll(): Promise<boolean> {
+    const rows = await this.#reader.readRange(idRange(this.#prefix))
+    for (const row of rows ?? []) {
+      this.#keep(row.executionId, row)
+    }
+    return rows !== undefined
+  }
+
+  #keep(id: string, row: ExecutionRow | null): void {
+    if (row !== null && !this.#rows.get(id)) {
+      this.#size += 1
+    }
+    this.#rows.set(id, row)
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Waits for signals. The signals of one name are a queue: whoever waits first gets the first one, sent before or after, and a
+ * wait that times out takes none.
+ */
+
+import { type Millis } from '../../base/clock.ts'
+import { DurableExecutionTimedOutError } from '../../base/errors.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { signalId, timeoutId } from '../../machine/records.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { checkKind } from './names.ts'
+
+type Slot = { isReady: boolean; give: (signal: ExecutionRow) => void }
+
+/** All waits of one name in one run, in their order. */
+class SignalQueue {
+  readonly #calls: DurableCalls
+  readonly #name: string
+  /** Those that have neither got a signal nor timed out. */
+  readonly #open: Array<Slot> = []
+  #taken = 0
+
+  constructor(calls: DurableCalls, name: string) {
+    this.#calls = calls
+    this.#name = name
+  }
+
+  enter(slot: Slot): void {
+    this.#open.push(slot)
+  }
+
+  /** The slot takes no signal. */
+  leave(slot: Slot): void {
+    this.#open.splice(this.#open.indexOf(slot), 1)
+    this.give()
+  }
+
+  /** The ordinal of the signal that the slot is to get, as it looks now. */
+  ordinalOf(slot: Slot): number {
+    return this.#taken + 1 + this.#open.indexOf(slot)
+  }
+
+  idOf(slot: Slot): string {
+    return signalId(this.#calls.prefix, this.#name, this.ordinalOf(slot))
+  }
+
+  /** Gives the signals that are known to those who wait, in order. */
+  give(): void {
+    for (let first = this.#open[0]; first?.isReady === true; first = this.#open[0]) {
+      const signal = this.#calls.history.known(this.idOf(first))
+      if (signal === undefined) {
+        return
+      }
+      this.#open.shift()
+      this.#taken += 1
+      first.give(signal)
+    }
+  }
+}
+
+const queuesOf = new WeakMap<DurableCalls, Map<string, SignalQueue>>()
+
+function queueOf(calls: DurableCalls, name: string): SignalQueue {
+  const queues = queuesOf.get(calls) ?? new Map<string, SignalQueue>()
+  queuesOf.set(calls, queues)
+  const queue = queues.get(name) ?? new SignalQueue(calls, name)
+  queues.set(name, queue)
+  return queue
+}
+
+/** Gives the text of the next signal of that name. */
+export async function waitForSignal(
+  calls: DurableCalls,
+  call: Call,
+  timeoutMs: number | undefined,
+): Promise<string> {
+  const queue = queueOf(calls, call.name)
+  let got: ExecutionRow | undefined
+  let onGot = (): void => {}
+  const slot: Slot = {
+    isReady: false,
+    give: (signal) => {
+      got = signal
+      onGot()
+    },
+  }
+  // At once, so that the order of the calls is that of the queue.
+  queue.enter(slot)
+  const { history, attempt } = calls
+  const [known, timedOut] = await calls.insist(async () => await history.get([call.id, timeoutId(call.id)]))
+  checkKind(known, '#wait', call, attempt.row.executionId)
+  if (timedOut !== undefined) {
+    queue.leave(slot)
+    throw timedOutError(call)
+  }
+  const until = timeoutMs === undefined ? undefined : untilOf(known, calls.engine.store.now(), timeoutMs)
+  if (known === undefined) {
+    const record = { executionId: call.id, kind: '#wait' as const }
+    calls.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
+  }
+  // Where rows are read one by one, this is the first that is heard of it.
+  await calls.insist(async () => await history.get([queue.idOf(slot)]))
+  slot.isReady = true
+  queue.give()
+  await untilGotOrOver(until)
+  const signal = got ?? (await timeOut(calls, call, queue, slot, () => got))
+  if (signal === undefined) {
+    queue.leave(slot)
+    throw timedOutError(call)
+  }
+  return signal.output ?? ''
+
+  async function untilGotOrOver(until: Millis | undefined): Promise<void> {
+    if (got !== undefined) {
+      return
+    }
+    if (until !== undefined && calls.isNear(until)) {
+      // The run stays, and looks for the signal once more when the time is over.
+      await calls.pauseUntil(until)
+      return
+    }
+    await calls.outside<void>(
+      {
+        suspension: () => ({
+          kind: 'signal',
+          name: call.name,
+          ordinal: queue.ordinalOf(slot),
+          ...(until === undefined ? {} : { until }),
+        }),
+        ids: () => (got === undefined ? [queue.idOf(slot)] : []),
+        onLook: () => queue.give(),
+      },
+      ({ resolve }) => {
+        onGot = () => resolve()
+        if (until !== undefined) {
+          calls.at(until, () => resolve())
+        }
+      },
+    )
+  }
+}
+
+/** Remembers that the wait timed out, unless a signal has come; gives that one then. */
+async function timeOut(
+  calls: DurableCalls,
+  call: Call,
+  queue: SignalQueue,
+  slot: Slot,
+  gotNow: () => ExecutionRow | undefined,
+): Promise<ExecutionRow | undefined> {
+  const unless = queue.idOf(slot)
+  await calls.write({ executionId: timeoutId(call.id), kind: '#timeout', unless })
+  if (gotNow() !== undefined) {
+    return gotNow()
+  }
+  await calls.insist(async () => await calls.history.look([timeoutId(call.id), unless]))
+  if (calls.history.known(timeoutId(call.id)) !== undefined) {
+    return undefined
+  }
+  queue.give()
+  return gotNow()
+}
+
+function untilOf(known: ExecutionRow | undefined, now: Millis, timeoutMs: number): Millis {
+  if (known === undefined) {
+    return now + timeoutMs
+  }
+  // A wait that had no time limit when it began counts from then.
+  return known.startAt > known.createdAt ? known.startAt.getTime() : known.createdAt.getTime() + timeoutMs
+}
+
+function timedOutError({ name }: Call): DurableExecutionTimedOutError {
+  return new DurableExecutionTimedOutError(`No signal ${name} came in time`)
+}

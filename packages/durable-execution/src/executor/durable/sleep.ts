@@ -1,0 +1,28 @@
+/** Sleeps: pauses of any length that survive whatever happens to the process. */
+
+import { type Millis } from '../../base/clock.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { checkKind } from './names.ts'
+
+/** Resolves once the time is over; counted from the first time that the execution came here. */
+export async function sleepUntil(calls: DurableCalls, call: Call, firstUntil: Millis): Promise<void> {
+  const { history, attempt } = calls
+  const [known] = await calls.insist(async () => await history.get([call.id]))
+  checkKind(known, '#sleep', call, attempt.row.executionId)
+  const until = known?.startAt.getTime() ?? firstUntil
+  if (known === undefined) {
+    calls.add({ records: [{ executionId: call.id, kind: '#sleep', dueAt: new Date(until) }] })
+  }
+  if (calls.isNear(until)) {
+    await calls.pauseUntil(until)
+    return
+  }
+  await calls.outside<void>(
+    {
+      suspension: () => ({ kind: 'sleep', name: call.name, until }),
+      ids: () => [],
+      onLook: () => {},
+    },
+    ({ resolve }) => calls.at(until, () => resolve()),
+  )
+}
