@@ -8,7 +8,6 @@ import {
   type DurableSuspensionStorageObject,
   type ExecutionRow,
   type ExecutionUpdate,
-  isFinishedStatus,
   type LeanRow,
 } from './execution.ts'
 import { awaitedChildRows } from './parent.ts'
@@ -99,11 +98,8 @@ export function signalled(
   }
 }
 
-/** A child that is awaited in code has ended; undefined if nobody waits for it any more. */
+/** A child that is awaited in code has ended; null if nobody waits for it any more. */
 export function awaitedEnded(parent: LeanRow, child: LeanRow, now: Millis): ExecutionUpdate | null {
-  if (isFinishedStatus(parent.status) || parent.status !== 'ready') {
-    return null
-  }
   const prefix = idPrefix(parent.executionId)
   const isMeant = (one: DurableSuspensionStorageObject): boolean =>
     one.kind === 'children' && isCallAmong(child.executionId, { ...one, prefix })
@@ -128,10 +124,9 @@ function isWaitingFor(row: LeanRow, isMeant: (one: DurableSuspensionStorageObjec
   if (row.status !== 'ready') {
     return false
   }
-  // A storage that keeps no leases keeps no suspension either: there, what was run before may be suspended, or a retry that
-  // comes early for once.
-  const isUntold = row.startedAt !== undefined && row.leaseId === undefined
-  return row.suspendedFor === undefined ? isUntold : row.suspendedFor.some(isMeant)
+  // Whatever puts a row back says what it waits for, if only that it waits for nothing. One that was run before and says
+  // nothing is of a storage that does not keep that: it may be suspended, or a retry that comes early for once.
+  return row.suspendedFor?.some(isMeant) ?? row.startedAt !== undefined
 }
 
 function woken(row: LeanRow, now: Millis): ExecutionUpdate {
