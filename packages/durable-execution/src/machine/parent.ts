@@ -233,6 +233,15 @@ export function tooDeep(): DurableExecutionErrorStorageObject {
   }
 }
 
+/** The error of a run that returned while children were at work that its code had started. */
+export function childrenAtWork({ taskId }: LeanRow): DurableExecutionErrorStorageObject {
+  return {
+    errorType: 'generic',
+    message: `Task ${taskId} returned while children that it started by ctx.runTask were at work. Await them before it returns, or return them as children.`,
+    isRetryable: false,
+  }
+}
+
 function parentEndedPrefix(taskId: string, executionId: string): string {
   return `Parent task ${taskId} with execution id ${executionId} failed: `
 }
