@@ -24,6 +24,10 @@ const NEVER_TAKEN: ReadonlyArray<{ kinds: RegExp; because: string }> = [
     kinds: /^children_tasks_failed finalize_(completed|failed) /,
     because: 'there is no finalize execution before all children are completed',
   },
+  {
+    kinds: /^(waiting_for_\w+|children_tasks_failed|finalize_task_failed) awaited_ended /,
+    because: 'a run returns children only once all that its code has started are closed',
+  },
 ]
 
 const seen: Array<Exploration> = []
@@ -49,5 +53,5 @@ test('what is said never to be taken is not taken', () => {
 })
 
 test('the small worlds are not so small that they prove nothing', () => {
-  expect(seen.reduce((sum, { worlds }) => sum + worlds, 0)).toBeGreaterThan(500_000)
+  expect(seen.reduce((sum, { worlds }) => sum + worlds, 0)).toBeGreaterThan(1_000_000)
 })

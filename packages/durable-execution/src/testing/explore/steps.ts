@@ -2,15 +2,18 @@
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { ACTIVE_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
-import { recordStart, recordStep } from '../../machine/history.ts'
-import { type Carrier, type Committed, type Engine, transact } from './engine.ts'
+import { recordStart } from '../../machine/history.ts'
+import { afterCommit, type Carrier, type Committed, type Engine, transact } from './engine.ts'
+import { toldIds } from './durable-code.ts'
 import { findsOf, secondStep } from './finds.ts'
 import { type Scenario } from './scenario.ts'
-import { commitSettle, settlesOf } from './settles.ts'
+import { afterSettle, commitSettle, settlesOf } from './settles.ts'
+import { addSignals } from './signals.ts'
 import {
   type ExecutorState,
   hasLapsed,
   HOLDS_UNTIL,
+  isFarOff,
   LAPSED_AT,
   NOW,
   type Run,
@@ -46,14 +49,11 @@ export function stepsFrom(world: World, scenario: Scenario, engine: Engine): Arr
     addReleases(actor, steps)
     addCrashes(actor, steps)
   }
-  addCancels(world, scenario, engine, steps)
+  const outside: Carrier = { scenario, engine, knownTaskIds: [] }
+  addCancels(world, outside, steps)
+  addSignals(world, outside, steps)
   addPassingTime(world, steps)
   return steps
-}
-
-/** The world after a transaction, with what was counted of it. */
-function afterCommit(world: World, { rows, accepted }: Committed): World {
-  return { ...world, rows, history: recordStep(world.history, rows, accepted) }
 }
 
 /** The run that an accepted claim entitles to. */
@@ -64,7 +64,8 @@ function runOf(committed: Committed): Run | undefined {
     return undefined
   }
   const lease = { startedAt: claimed.startedAt, leaseId: claim.leaseId }
-  return { executionId: claim.executionId, lease, claimed }
+  const knows = toldIds(committed.rows, claim.executionId)
+  return { executionId: claim.executionId, lease, claimed, knows }
 }
 
 function addFinds(actor: Actor, steps: Array<Step>): void {
@@ -107,14 +108,15 @@ function addSettles(actor: Actor, steps: Array<Step>): void {
     const committed = commitSettle(carrier, world.rows, settle)
     const { accepted } = committed
     const after = afterCommit(world, committed)
-    const runs = executor.runs.filter((run) => !settle.runs.includes(run))
+    const runs = executor.runs.flatMap((run) => afterSettle(run, settle, committed) ?? [])
     const describe = (): string =>
       `${executor.name}: settle ${settle.what}, ${accepted.length > 0 ? 'committed' : 'refused'}`
     steps.push({ next: withExecutor(after, index, { runs }), accepted, isMisfortune: false, describe })
     const [run] = settle.runs
     const [sent] = settle.events
     if (world.left.lostReplies > 0 && accepted.length === 1 && run !== undefined && sent !== undefined) {
-      const next = withExecutor(after, index, { runs: [...runs, { ...run, sent }] })
+      const others = executor.runs.filter((other) => other !== run)
+      const next = withExecutor(after, index, { runs: [...others, { ...run, sent }] })
       steps.push({
         next: spend(next, 'lostReplies'),
         accepted,
@@ -189,11 +191,10 @@ function addCrashes(actor: Actor, steps: Array<Step>): void {
   }
 }
 
-function addCancels(world: World, scenario: Scenario, engine: Engine, steps: Array<Step>): void {
+function addCancels(world: World, carrier: Carrier, steps: Array<Step>): void {
   if (world.left.cancels === 0) {
     return
   }
-  const carrier: Carrier = { scenario, engine, knownTaskIds: [] }
   for (const { executionId, status } of world.rows.values()) {
     if (ACTIVE_STATUSES.includes(status)) {
       const committed = transact(carrier, world.rows, [executionId], [{ kind: 'cancelled', executionId }])
@@ -215,7 +216,7 @@ function addPassingTime(world: World, steps: Array<Step>): void {
       ...world,
       rows: new Map(world.rows).set(executionId, { ...row, ...change }),
     })
-    if (row.status === 'ready' && row.startAt.getTime() > NOW) {
+    if (row.status === 'ready' && row.startAt.getTime() > NOW && !isFarOff(row)) {
       const next = pass({ startAt: new Date(NOW) })
       const describe = (): string => `time passes: ${executionId} is due`
       steps.push({ next, accepted: NOTHING, isMisfortune: false, describe })
