@@ -13,6 +13,7 @@ import {
   type DurableTaskExecution,
   type DurableTaskExecutionCommon,
   type DurableTaskExecutionWithChildren,
+  type DurableTaskSuspension,
 } from './task-execution.ts'
 
 export type * from './task-execution.ts'
@@ -39,7 +40,7 @@ function toView<TOutput>(row: ExecutionRow, serializer: Serializer): DurableTask
   const { status } = row
   switch (status) {
     case 'ready':
-      return { ...common, status, ...toLastError(row), startAt: copyDate(row.startAt) }
+      return { ...common, status, ...toLastError(row), startAt: copyDate(row.startAt), ...toSuspension(row) }
     case 'running': {
       const expiresAt = copyDate(needed(row, 'expiresAt'))
       return { ...common, status, ...toLastError(row), ...toStart(row), expiresAt }
@@ -131,6 +132,18 @@ function toFinalize(row: ExecutionRow): { finalizeTask?: DurableChildTaskExecuti
 
 function toLastError(row: ExecutionRow): { error?: DurableExecutionError } {
   return isGiven(row.error) ? { error: fromErrorStorageObject(row.error) } : {}
+}
+
+function toSuspension({ suspendedFor }: ExecutionRow): { suspendedFor?: Array<DurableTaskSuspension> } {
+  return isGiven(suspendedFor) && suspendedFor.length > 0
+    ? {
+        suspendedFor: suspendedFor.map((one) => ({
+          kind: one.kind,
+          name: one.name,
+          ...('until' in one && isGiven(one.until) ? { until: new Date(one.until) } : {}),
+        })),
+      }
+    : {}
 }
 
 function toError(row: ExecutionRow, field: 'error' | 'finalizeTaskError'): DurableExecutionError {

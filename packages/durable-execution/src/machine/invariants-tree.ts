@@ -3,6 +3,7 @@
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow, isFinishedStatus } from './execution.ts'
 import { type InvariantId, type Violation } from './invariants.ts'
+import { isAwaitedChild, isRecord } from './records.ts'
 import { endedBadly, wasCancelledByParent } from './parent.ts'
 
 type Report = (invariant: InvariantId, sentence: string) => void
@@ -17,7 +18,9 @@ export function checkTree(rows: Iterable<ExecutionRow>): Array<Violation> {
   const violations: Array<Violation> = []
   const byId = new Map<string, ExecutionRow>()
   for (const row of rows) {
-    byId.set(row.executionId, row)
+    if (!isRecord(row)) {
+      byId.set(row.executionId, row)
+    }
   }
   const below = groupByParent(byId)
   for (const row of byId.values()) {
@@ -37,7 +40,7 @@ export function checkTree(rows: Iterable<ExecutionRow>): Array<Violation> {
 function groupByParent(byId: ReadonlyMap<string, ExecutionRow>): Map<string, Below> {
   const groups = new Map<string, Below>()
   for (const row of byId.values()) {
-    if (row.parentTask !== undefined) {
+    if (row.parentTask !== undefined && !isAwaitedChild(row)) {
       const group = groups.get(row.parentTask.executionId) ?? { children: [], finalizes: [] }
       groups.set(row.parentTask.executionId, group)
       ;(row.parentTask.isFinalizeTask === true ? group.finalizes : group.children).push(row)

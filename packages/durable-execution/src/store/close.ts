@@ -59,6 +59,7 @@ export type Below = {
 
 // What a child is told is made of these; the parent's list of children may be long, and is left where it is.
 const PARENT_END_FIELDS = [
+  'status',
   'parentTask',
   'taskId',
   'executionId',
