@@ -40,6 +40,8 @@ export type DurableTaskExecutionCommon = {
   retryAttempts: number
   createdAt: Date
   updatedAt: Date
+  /** The execution that undoes what this one did: there once it has ended badly and was closed, if it had registered something. */
+  compensation?: DurableChildTaskExecution
 }
 
 /** What an execution has once its run returned children. */

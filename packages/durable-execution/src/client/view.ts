@@ -7,6 +7,7 @@ import {
   type DurableTaskExecutionStorageObject,
   type ExecutionRow,
 } from '../machine/execution.ts'
+import { compensationId, idPrefix } from '../machine/records.ts'
 import {
   type DurableChildTaskExecutionError,
   type DurableTaskCancelledExecution,
@@ -36,7 +37,7 @@ export function convertTaskExecutionStorageObjectToTaskExecution<TOutput>(
 }
 
 function toView<TOutput>(row: ExecutionRow, serializer: Serializer): DurableTaskExecution<TOutput> {
-  const common = toCommon(row, serializer)
+  const common = { ...toCommon(row, serializer), ...toCompensation(row) }
   const { status } = row
   switch (status) {
     case 'ready':
@@ -101,7 +102,7 @@ function toCancelled(row: ExecutionRow, serializer: Serializer): Cancelled {
     error: toError(row, 'error'),
     ...(isGiven(row.startedAt) ? { startedAt: copyDate(row.startedAt) } : {}),
     ...(isGiven(row.runOutput) ? { runOutput: serializer.deserialize<unknown>(row.runOutput) } : {}),
-    ...(isGiven(row.childrenTasks) ? { childrenTasks: row.childrenTasks.map(toChild) } : {}),
+    ...(isGiven(row.childrenTasks) ? { childrenTasks: toChildren(row, row.childrenTasks) } : {}),
     ...toFinalize(row),
     ...toFinish(row),
   }
@@ -113,7 +114,7 @@ function toFamily(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
   const childrenTasks = needsChildren ? needed(row, 'childrenTasks') : row.childrenTasks
   return {
     runOutput: serializer.deserialize<unknown>(needed(row, 'runOutput')),
-    childrenTasks: isGiven(childrenTasks) ? childrenTasks.map(toChild) : [],
+    childrenTasks: isGiven(childrenTasks) ? toChildren(row, childrenTasks) : [],
   }
 }
 
@@ -132,6 +133,22 @@ function toFinalize(row: ExecutionRow): { finalizeTask?: DurableChildTaskExecuti
 
 function toLastError(row: ExecutionRow): { error?: DurableExecutionError } {
   return isGiven(row.error) ? { error: fromErrorStorageObject(row.error) } : {}
+}
+
+/** What undoes what the execution did, once there is such an execution. */
+function toCompensation(row: ExecutionRow): { compensation?: DurableChildTaskExecution } {
+  const isThere = row.isClosed && row.status !== 'completed' && isGiven(row.childrenTasks)
+  const executionId = isThere ? compensationId(idPrefix(row.executionId)) : undefined
+  const listed = row.childrenTasks?.find((child) => child.executionId === executionId)
+  return listed === undefined ? {} : { compensation: toChild(listed) }
+}
+
+function toChildren(
+  row: ExecutionRow,
+  childrenTasks: ReadonlyArray<DurableChildTaskExecution>,
+): Array<DurableChildTaskExecution> {
+  const compensation = compensationId(idPrefix(row.executionId))
+  return childrenTasks.filter(({ executionId }) => executionId !== compensation).map(toChild)
 }
 
 function toSuspension({ suspendedFor }: ExecutionRow): { suspendedFor?: Array<DurableTaskSuspension> } {

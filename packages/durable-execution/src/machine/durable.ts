@@ -188,10 +188,9 @@ function written(
 
 /** The list of children, which the cascade of a storage without an index of parents reads. */
 function childrenUpdate({
-  children,
   childrenTasks,
 }: DurableWrites): Pick<ExecutionUpdate, 'childrenTasks' | 'childrenTasksCount'> {
-  return children.length === 0
+  return childrenTasks.length === 0
     ? {}
     : { childrenTasks: [...childrenTasks], childrenTasksCount: childrenTasks.length }
 }

@@ -3,7 +3,7 @@
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow, isFinishedStatus } from './execution.ts'
 import { type InvariantId, type Violation } from './invariants.ts'
-import { isAwaitedChild, isRecord } from './records.ts'
+import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 import { endedBadly, wasCancelledByParent } from './parent.ts'
 
 type Report = (invariant: InvariantId, sentence: string) => void
@@ -40,7 +40,7 @@ export function checkTree(rows: Iterable<ExecutionRow>): Array<Violation> {
 function groupByParent(byId: ReadonlyMap<string, ExecutionRow>): Map<string, Below> {
   const groups = new Map<string, Below>()
   for (const row of byId.values()) {
-    if (row.parentTask !== undefined && !isAwaitedChild(row)) {
+    if (row.parentTask !== undefined && !isAwaitedChild(row) && !isCompensation(row)) {
       const group = groups.get(row.parentTask.executionId) ?? { children: [], finalizes: [] }
       groups.set(row.parentTask.executionId, group)
       ;(row.parentTask.isFinalizeTask === true ? group.finalizes : group.children).push(row)

@@ -23,6 +23,8 @@ export type RecordKind =
   | '#timeout'
   /** A signal that came. */
   | '#signal'
+  /** That something is to be undone if the execution ends badly. */
+  | '#compensate'
   /** That a signal with a key came. */
   | '#key'
   /** What the execution says of its progress; the only record that changes. */
@@ -132,6 +134,23 @@ export function signalKeyId(prefix: string, name: string, key: string): string {
 /** The id of the state of the execution. */
 export function stateId(prefix: string): string {
   return `${prefix}!state`
+}
+
+/** The id of the execution that undoes what an execution did that ended badly. */
+export function compensationId(prefix: string): string {
+  return `${prefix}!compensation`
+}
+
+/** Whether the execution undoes what its parent did. */
+export function isCompensation({
+  executionId,
+  parentTask,
+}: Pick<LeanRow, 'executionId' | 'parentTask'>): boolean {
+  return (
+    parentTask !== undefined &&
+    executionId.endsWith('!compensation') &&
+    executionId === compensationId(idPrefix(parentTask.executionId))
+  )
 }
 
 /** Whether the execution is a child that its parent awaits in code, and not one that the parent returned. */

@@ -30,7 +30,7 @@ export async function runChildren(calls: DurableCalls, batch: Batch): Promise<Ar
       added.push({ ...(await prepareChild(attempt.definition, child, engine)), executionId: call.id })
     }
   }
-  calls.add({ children: added })
+  calls.writer.add({ children: added })
   const ended = (): Array<ExecutionRow> =>
     ids.flatMap((id) => {
       const row = history.known(id)
@@ -68,7 +68,8 @@ export async function runChildren(calls: DurableCalls, batch: Batch): Promise<Ar
   return ids.map((id) => engine.serializer.deserialize(history.known(id)?.output ?? ''))
 }
 
-function errorOfChild(row: ExecutionRow): DurableExecutionError {
+/** What a child that ended badly rejects with. */
+export function errorOfChild(row: ExecutionRow): DurableExecutionError {
   const { taskId, executionId } = row
   // What its own retries did not mend, those of the parent do not mend either: it is remembered.
   const error = fromErrorStorageObject({ ...parentErrorOf(row), isRetryable: false })

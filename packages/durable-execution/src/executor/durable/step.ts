@@ -86,10 +86,10 @@ async function tryOnce<T>(
     const error = toErrorStorageObject(toDurableExecutionError(cause))
     const now = engine.store.now()
     const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
-    await calls.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
+    await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
     return { error, nextAt, cause }
   }
-  await calls.write({ executionId: call.id, kind: '#step', output: text })
+  await calls.writer.write({ executionId: call.id, kind: '#step', output: text })
   // Read back, so that the first run sees what every later one will.
   return { value: engine.serializer.deserialize<T>(text) }
 }

@@ -7,6 +7,7 @@ import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
+import { COMPENSATING_CASES } from './cases-compensating.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
@@ -144,7 +145,7 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES],
+  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
   needsOptionalFields: {},
 }
 
