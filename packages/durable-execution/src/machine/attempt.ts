@@ -89,7 +89,8 @@ export function afterError(
 
 export function released(row: LeanRow, event: EventOf<'released'>, now: Millis): Move {
   return holdsLease(row, event.lease)
-    ? { status: 'ready', unsetExpiresAt: true, ...notSuspended(row), updatedAt: new Date(now) }
+    ? // Always, so that it shows that the row was run before.
+      { status: 'ready', unsetExpiresAt: true, suspendedFor: [], updatedAt: new Date(now) }
     : 'stale'
 }
 

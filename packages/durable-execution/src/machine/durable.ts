@@ -33,6 +33,15 @@ export type DurableStep =
   | { needs: 'rows'; ids: Array<string> }
   | 'stale'
 
+/**
+ * Whether the row that was claimed has never been run before, as far as it tells: each way back into `ready` leaves a trace in a
+ * field of the engine's own. Signals may have come all the same.
+ */
+export function isFirstRun({ leaseId, suspendedFor, losses = 0, retryAttempts, error }: LeanRow): boolean {
+  const isTold = leaseId !== undefined
+  return isTold && suspendedFor === undefined && losses === 0 && retryAttempts === 0 && error === undefined
+}
+
 /** A run goes on, and remembers something. */
 export function recorded(
   row: LeanRow,

@@ -12,9 +12,11 @@ export class RunHistory {
   #whole: Promise<boolean> | undefined
   #size = 0
 
-  constructor(prefix: string, reader: RecordReader) {
+  /** `isEmpty`: nothing was ever remembered under the prefix, so that there is nothing to read. */
+  constructor(prefix: string, reader: RecordReader, isEmpty: boolean) {
     this.#prefix = prefix
     this.#reader = reader
+    this.#whole = isEmpty ? Promise.resolve(true) : undefined
   }
 
   /** How many rows are known. */
