@@ -177,6 +177,9 @@ export function isCallAmong(
 
 /** A name as a part of an id: what separates parts is escaped, and what is too long is hashed. */
 function inId(name: string): string {
+  if (name.length <= MOST_CHARACTERS && name.search(SPECIAL) < 0) {
+    return name
+  }
   const escaped = name.replaceAll(SPECIAL, (character) => `%${character.charCodeAt(0).toString(16)}`)
   return escaped.length > MOST_CHARACTERS ? `%h${hashName([name])}` : escaped
 }
