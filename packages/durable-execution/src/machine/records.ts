@@ -136,6 +136,11 @@ export function stateId(prefix: string): string {
   return `${prefix}!state`
 }
 
+/** The id of the record that something is to be undone. */
+export function compensationMarkId(prefix: string): string {
+  return `${prefix}!compensations`
+}
+
 /** The id of the execution that undoes what an execution did that ended badly. */
 export function compensationId(prefix: string): string {
   return `${prefix}!compensation`
