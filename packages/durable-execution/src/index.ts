@@ -28,6 +28,7 @@ export {
   type DurableTaskFinalizeTaskFailedExecution,
   type DurableTaskFinishedExecution,
   type DurableTaskReadyExecution,
+  type DurableTaskSuspension,
   type DurableTaskRunningExecution,
   type DurableTaskTimedOutExecution,
   type DurableTaskWaitingForChildrenTasksExecution,
@@ -41,6 +42,7 @@ export {
   createDurableTaskExecutionStorageObject,
   type DurableChildTaskExecution,
   type DurableChildTaskExecutionErrorStorageObject,
+  type DurableSuspensionStorageObject,
   type DurableTaskExecutionStatusStorageObject,
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,
@@ -52,6 +54,7 @@ export {
   type DurableStorageChangeHint,
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
+  type DurableStorageIdRange,
   type DurableStorageLeanTaskExecution,
   type DurableStorageRenew,
   type DurableStorageRenewed,
@@ -73,6 +76,13 @@ export {
   type DurableTaskOnChildrenCompleteInput,
   type DurableTaskOptions,
 } from './task/define.ts'
+export {
+  type DurableCode,
+  type DurableRunTaskOptions,
+  type DurableStepContext,
+  type DurableStepOptions,
+  type DurableWaitForSignalOptions,
+} from './task/durable-context.ts'
 export { type DurableTaskCommonOptions, type DurableTaskEnqueueOptions } from './task/options.ts'
 export { type SequentialDurableTasks, type SequentialDurableTasksHelper } from './task/sequential.ts'
 export { validateTaskId } from './task/task-id.ts'

@@ -19,6 +19,7 @@ import {
   type DurableTaskOnChildrenCompleteInput,
   type DurableTaskOptions,
   type DurableTaskRetryOptions,
+  type DurableCode,
   type DurableTaskRunContext,
   type SequentialDurableTasks,
   type SequentialDurableTasksHelper,
@@ -77,15 +78,19 @@ describe('tasks', () => {
   })
 
   test('a context has what the table of the docs says', () => {
-    expectTypeOf<DurableTaskRunContext>().toEqualTypeOf<{
-      taskId: string
-      executionId: string
-      cancelSignal: CancelSignal
-      shutdownSignal: CancelSignal
-      readonly abortSignal: AbortSignal
-      attempt: number
-      prevError?: DurableExecutionErrorStorageObject
-    }>()
+    expectTypeOf<DurableTaskRunContext>().toEqualTypeOf<
+      {
+        taskId: string
+        executionId: string
+        cancelSignal: CancelSignal
+        shutdownSignal: CancelSignal
+        readonly abortSignal: AbortSignal
+        attempt: number
+        prevError?: DurableExecutionErrorStorageObject
+        idempotencyKey: string
+        fencingToken: number
+      } & DurableCode
+    >()
   })
 })
 

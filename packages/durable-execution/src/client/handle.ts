@@ -12,6 +12,7 @@ import {
   type DurableTaskExecution,
   type DurableTaskFinishedExecution,
 } from './view.ts'
+import { idPrefix, isRecord, stateId } from '../machine/records.ts'
 import { type Waiters } from './waiters.ts'
 
 /**
@@ -40,6 +41,8 @@ export type DurableTaskHandle<TOutput> = {
       pollingIntervalMs?: number | null | undefined
     } | null,
   ) => Promise<DurableTaskFinishedExecution<TOutput>>
+  /** What the function said last by `ctx.setState`; undefined if it has said nothing. */
+  getState: <TState = unknown>() => Promise<TState | undefined>
   /**
    * Cancels the execution and all below it. A finished one is left alone. The function, if it is running, is
    * told by `ctx.cancelSignal`, wherever it runs.
@@ -107,6 +110,17 @@ class Handle<TOutput> implements DurableTaskHandle<TOutput> {
     }
   }
 
+  get getState(): DurableTaskHandle<TOutput>['getState'] {
+    return async <TState>() => {
+      const row = await this.#doors.reader.read(stateId(idPrefix(this.#executionId)))
+      if (row === undefined) {
+        // There is no state of what is not there.
+        await this.#read()
+      }
+      return row === undefined ? undefined : this.#doors.serializer.deserialize<TState>(row.output ?? '')
+    }
+  }
+
   get cancel(): DurableTaskHandle<TOutput>['cancel'] {
     return async () => {
       const isCancelled = await this.#doors.cancel(this.#executionId)
@@ -133,7 +147,7 @@ export async function readOrThrow(
     throw new DurableExecutionError(`Invalid execution id: must be a text, got ${shown(executionId)}`, false)
   }
   const row = await reader.read(executionId)
-  if (row === undefined) {
+  if (row === undefined || isRecord(row)) {
     throw new DurableExecutionError(`Execution ${executionId} not found`, false)
   }
   if (row.taskId !== taskId) {

@@ -40,6 +40,8 @@ export type DurableTaskExecutionCommon = {
   retryAttempts: number
   createdAt: Date
   updatedAt: Date
+  /** The execution that undoes what this one did: there once it has ended badly and was closed, if it had registered something. */
+  compensation?: DurableChildTaskExecution
 }
 
 /** What an execution has once its run returned children. */
@@ -51,7 +53,21 @@ export type DurableTaskExecutionWithChildren = {
 }
 
 /**
- * Waits for its first attempt, or for the next one.
+ * One thing that a suspended execution waits for.
+ *
+ * @category Durable code
+ */
+export type DurableTaskSuspension = {
+  /** `step` is the pause before a step is tried again. */
+  kind: 'sleep' | 'step' | 'signal' | 'children'
+  /** The name of the call that waits. */
+  name: string
+  /** When it is over at the latest, if it ever is. */
+  until?: Date
+}
+
+/**
+ * Waits for its first attempt, or for the next one, or for something in the middle of its run.
  *
  * @category Task
  */
@@ -59,8 +75,10 @@ export type DurableTaskReadyExecution = DurableTaskExecutionCommon & {
   status: 'ready'
   /** How the last attempt ended, if there was one. */
   error?: DurableExecutionError
-  /** Not before this is the next attempt due. */
+  /** Not before this is the next attempt due; for one that waits for others, the far future. */
   startAt: Date
+  /** What it waits for in the middle of its run, if it does. */
+  suspendedFor?: Array<DurableTaskSuspension>
 }
 
 /**

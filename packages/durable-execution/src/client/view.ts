@@ -7,12 +7,14 @@ import {
   type DurableTaskExecutionStorageObject,
   type ExecutionRow,
 } from '../machine/execution.ts'
+import { compensationId, idPrefix } from '../machine/records.ts'
 import {
   type DurableChildTaskExecutionError,
   type DurableTaskCancelledExecution,
   type DurableTaskExecution,
   type DurableTaskExecutionCommon,
   type DurableTaskExecutionWithChildren,
+  type DurableTaskSuspension,
 } from './task-execution.ts'
 
 export type * from './task-execution.ts'
@@ -35,11 +37,11 @@ export function convertTaskExecutionStorageObjectToTaskExecution<TOutput>(
 }
 
 function toView<TOutput>(row: ExecutionRow, serializer: Serializer): DurableTaskExecution<TOutput> {
-  const common = toCommon(row, serializer)
+  const common = { ...toCommon(row, serializer), ...toCompensation(row) }
   const { status } = row
   switch (status) {
     case 'ready':
-      return { ...common, status, ...toLastError(row), startAt: copyDate(row.startAt) }
+      return { ...common, status, ...toLastError(row), startAt: copyDate(row.startAt), ...toSuspension(row) }
     case 'running': {
       const expiresAt = copyDate(needed(row, 'expiresAt'))
       return { ...common, status, ...toLastError(row), ...toStart(row), expiresAt }
@@ -131,6 +133,27 @@ function toFinalize(row: ExecutionRow): { finalizeTask?: DurableChildTaskExecuti
 
 function toLastError(row: ExecutionRow): { error?: DurableExecutionError } {
   return isGiven(row.error) ? { error: fromErrorStorageObject(row.error) } : {}
+}
+
+/** What undoes what the execution did, once there is such an execution. */
+function toCompensation({ taskId, executionId, ...row }: ExecutionRow): {
+  compensation?: DurableChildTaskExecution
+} {
+  return row.hasCompensations === true && row.isClosed && row.status !== 'completed'
+    ? { compensation: { taskId, executionId: compensationId(idPrefix(executionId)) } }
+    : {}
+}
+
+function toSuspension({ suspendedFor }: ExecutionRow): { suspendedFor?: Array<DurableTaskSuspension> } {
+  return isGiven(suspendedFor) && suspendedFor.length > 0
+    ? {
+        suspendedFor: suspendedFor.map((one) => ({
+          kind: one.kind,
+          name: one.name,
+          ...('until' in one && isGiven(one.until) ? { until: new Date(one.until) } : {}),
+        })),
+      }
+    : {}
 }
 
 function toError(row: ExecutionRow, field: 'error' | 'finalizeTaskError'): DurableExecutionError {

@@ -2,10 +2,11 @@
 
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type DurableCode } from '../task/durable-context.ts'
-import { DurableCalls, type WriteResult } from './durable/calls.ts'
+import { DurableCalls } from './durable/calls.ts'
 import { createDurableCode } from './durable/code.ts'
 import { type RecordReader } from './durable/record-reader.ts'
 import { type OnTold } from './durable/watch.ts'
+import { type WriteResult } from './durable/writer.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, type WriteEvent } from './run-attempt.ts'
 import { type Run } from './runs.ts'

@@ -11,10 +11,12 @@ import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Lease } from '../machine/event.ts'
 import { damagedField, type ExecutionRow } from '../machine/execution.ts'
+import { isCompensation } from '../machine/records.ts'
 import { type Settlement } from '../store/settle.ts'
 import { type CodeOf, createRunContext } from '../task/context.ts'
 import { type DurableChildTask, type RunOutcome, type TaskDefinition } from '../task/define.ts'
 import { type DurableCalls } from './durable/calls.ts'
+import { runCompensation } from './durable/compensation.ts'
 import { type Engine } from './engine.ts'
 import { prepareChildren } from './prepare-children.ts'
 
@@ -79,8 +81,9 @@ function callUserCode(attempt: Attempt, engine: Engine, codeOf: CodeOf): MaybePr
     )
   }
   const input: unknown = engine.serializer.deserialize(row.runInput)
-  const context = createRunContext(attempt, codeOf)
-  const outcome = definition.run(context, input)
+  const outcome = isCompensation(row)
+    ? runCompensation(attempt, codeOf, input)
+    : definition.run(createRunContext(attempt, codeOf), input)
   return outcome instanceof Promise
     ? outcome.then((ended) => eventOfOutcome(attempt, ended, engine))
     : eventOfOutcome(attempt, outcome, engine)

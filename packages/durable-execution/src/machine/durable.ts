@@ -32,6 +32,16 @@ export type DurableStep =
   | { needs: 'rows'; ids: Array<string> }
   | 'stale'
 
+/**
+ * Whether the row that was claimed has never been run before, as far as it tells: each way back into `ready` leaves a trace in a
+ * field of the engine's own. Signals may have come all the same.
+ */
+export function isFirstRun({ depth, suspendedFor, losses = 0, retryAttempts, error }: LeanRow): boolean {
+  // Every row is given a depth, and no claim sets it: it is there where the storage keeps such fields.
+  const isTold = depth !== undefined
+  return isTold && suspendedFor === undefined && losses === 0 && retryAttempts === 0 && error === undefined
+}
+
 /** A run goes on, and remembers something. */
 export function recorded(
   row: LeanRow,
@@ -46,7 +56,7 @@ export function recorded(
   return unknown.length > 0
     ? { needs: 'rows', ids: unknown }
     : {
-        update: { ...childrenUpdate(event), updatedAt: new Date(now) },
+        update: { ...ownUpdate(event), updatedAt: new Date(now) },
         ...written(row, event, rows, now),
       }
 }
@@ -72,7 +82,7 @@ export function suspended(
   const hasCome = waitsFor.some((one) => isOver(one, prefix, rows))
   return {
     update: {
-      ...childrenUpdate(event),
+      ...ownUpdate(event),
       status: 'ready',
       startAt: new Date(hasCome ? now : dueAt(waitsFor, now)),
       suspendedFor: waitsFor,
@@ -181,14 +191,18 @@ function written(
   return { inserts: [...inserts, recordRow(row, { executionId, kind: '#state', output }, now)] }
 }
 
-/** The list of children, which the cascade of a storage without an index of parents reads. */
-function childrenUpdate({
-  children,
+/** What the row itself says of what was written. */
+function ownUpdate({
   childrenTasks,
-}: DurableWrites): Pick<ExecutionUpdate, 'childrenTasks' | 'childrenTasksCount'> {
-  return children.length === 0
-    ? {}
-    : { childrenTasks: [...childrenTasks], childrenTasksCount: childrenTasks.length }
+  hasCompensations,
+}: DurableWrites): Pick<ExecutionUpdate, 'childrenTasks' | 'childrenTasksCount' | 'hasCompensations'> {
+  return {
+    // The cascade of a storage without an index of parents reads the list.
+    ...(childrenTasks.length === 0
+      ? {}
+      : { childrenTasks: [...childrenTasks], childrenTasksCount: childrenTasks.length }),
+    ...(hasCompensations === true ? { hasCompensations } : {}),
+  }
 }
 
 /** The ids of the rows that end the wait. */

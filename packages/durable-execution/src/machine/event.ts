@@ -78,16 +78,21 @@ export type ExecutionEvent =
   | { kind: 'finalize_completed'; executionId: string; childId: string }
   /** Its finalize task ended badly. */
   | { kind: 'finalize_failed'; executionId: string; childId: string }
-  /** Its consequences are written. `isBelowClosed`: nothing below it is active or open any more. */
-  | { kind: 'closed'; executionId: string; isBelowClosed: boolean }
+  /**
+   * Its consequences are written. `isBelowClosed`: nothing below it is active or open any more. `compensation`: what is to undo what it
+   * did, if it ended badly.
+   */
+  | { kind: 'closed'; executionId: string; isBelowClosed: boolean; compensation?: NewChild }
 
 /** What a run writes on its way. */
 export type DurableWrites = {
   records: ReadonlyArray<NewRecord>
   /** Children that it starts, and awaits. */
   children: ReadonlyArray<NewChild>
-  /** Where it starts some: all that it has started, those and the earlier ones. */
+  /** Where the list of its children grows: the whole list, with those that it started earlier. */
   childrenTasks: ReadonlyArray<DurableChildTaskExecution>
+  /** Whether something is to be undone if it ends badly. */
+  hasCompensations?: boolean
   /** What it says of its progress, and whether it has said anything before. */
   state?: { output: string; isThere: boolean }
   /** Whether an earlier try may have written them. */

@@ -12,7 +12,7 @@ import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow
 import { applyUpdate, mergeUpdates } from './update.ts'
 import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type KnownRow } from './durable.ts'
-import { isAwaitedChild } from './records.ts'
+import { isAwaitedChild, isCompensation } from './records.ts'
 import { type Needs, type Step, transition, type TransitionFacts } from './transition.ts'
 
 /** Rows under lock, by id. */
@@ -121,7 +121,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   take(event: OutsideEvent): 'accepted' | Refusal {
     if (event.kind === 'closed') {
-      return this.#close(event.executionId, event.isBelowClosed)
+      return this.#close(event)
     }
     const result = this.#apply(event)
     if (event.kind === 'parent_ended' && result === 'accepted') {
@@ -140,7 +140,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (row.parentTask === undefined && update !== undefined) {
       this.#closeAlone(row, update)
     } else {
-      this.#close(executionId, true)
+      this.#close({ kind: 'closed', executionId, isBelowClosed: true })
     }
   }
 
@@ -176,12 +176,11 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   /** Tells the parent, then marks the row closed: both or neither. */
-  #close(executionId: string, isBelowClosed: boolean): 'accepted' | Refusal {
-    const row = this.get(executionId)
+  #close(closed: Extract<ExecutionEvent, { kind: 'closed' }>): 'accepted' | Refusal {
+    const row = this.get(closed.executionId)
     if (row === undefined) {
       return 'not_found'
     }
-    const closed: ExecutionEvent = { kind: 'closed', executionId, isBelowClosed }
     const check = transition(row, closed, this)
     if ('refused' in check) {
       return check.refused
@@ -196,7 +195,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   #tellParent(row: LeanRow): 'accepted' | Refusal {
     const { parentTask } = row
-    if (parentTask === undefined) {
+    if (parentTask === undefined || isCompensation(row)) {
       return 'accepted'
     }
     const parentId = parentTask.executionId

@@ -6,7 +6,7 @@ import { type ExecutionRow, isFinishedStatus } from './execution.ts'
 import { checkRecord, checkSuspension } from './invariants-durable.ts'
 import { type InvariantId, type Violation } from './invariants.ts'
 import { endedBadly, wasCancelledByParent } from './parent.ts'
-import { isAwaitedChild, isRecord } from './records.ts'
+import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 
 type Report = (invariant: InvariantId, sentence: string) => void
 
@@ -53,7 +53,7 @@ export function checkTree(rows: Iterable<ExecutionRow>, now?: Millis): Array<Vio
 function groupByParent(byId: ReadonlyMap<string, ExecutionRow>): Map<string, Below> {
   const groups = new Map<string, Below>()
   for (const row of byId.values()) {
-    if (row.parentTask !== undefined && !isRecord(row)) {
+    if (row.parentTask !== undefined && !isRecord(row) && !isCompensation(row)) {
       const group = groups.get(row.parentTask.executionId) ?? { children: [], awaited: [], finalizes: [] }
       groups.set(row.parentTask.executionId, group)
       placeIn(group, row).push(row)
@@ -93,6 +93,12 @@ function checkAlone(row: ExecutionRow, report: Report): void {
 function checkPlace(row: ExecutionRow, byId: ReadonlyMap<string, ExecutionRow>, report: Report): void {
   const parent = row.parentTask === undefined ? undefined : byId.get(row.parentTask.executionId)
   if (row.parentTask === undefined || parent === undefined) {
+    return
+  }
+  if (isCompensation(row)) {
+    if (!(endedBadly(parent) && parent.isClosed)) {
+      report('S13', `it undoes what ${parent.executionId} did, which is ${parent.status}`)
+    }
     return
   }
   if (row.parentTask.isFinalizeTask === true) {
@@ -224,13 +230,13 @@ function checkChildrenErrors(
   }
 }
 
-/** No row above an active one is closed. */
+/** No row above an active one is closed, but for what is undone below it. */
 function checkNothingClosedAbove(
   active: ExecutionRow,
   byId: ReadonlyMap<string, ExecutionRow>,
   violations: Array<Violation>,
 ): void {
-  let above = active.parentTask
+  let above = isCompensation(active) ? undefined : active.parentTask
   // Rows that are damaged may go round in a circle.
   for (let steps = 0; above !== undefined && steps < byId.size; steps += 1) {
     const row = byId.get(above.executionId)
@@ -240,6 +246,6 @@ function checkNothingClosedAbove(
       violations.push({ invariant: 'S13', executionId, sentence })
       return
     }
-    above = row?.parentTask
+    above = row === undefined || isCompensation(row) ? undefined : row.parentTask
   }
 }

@@ -23,6 +23,8 @@ export type RecordKind =
   | '#timeout'
   /** A signal that came. */
   | '#signal'
+  /** That something is to be undone if the execution ends badly. */
+  | '#compensate'
   /** That a signal with a key came. */
   | '#key'
   /** What the execution says of its progress; the only record that changes. */
@@ -134,6 +136,28 @@ export function stateId(prefix: string): string {
   return `${prefix}!state`
 }
 
+/** The id of the record that something is to be undone. */
+export function compensationMarkId(prefix: string): string {
+  return `${prefix}!compensations`
+}
+
+/** The id of the execution that undoes what an execution did that ended badly. */
+export function compensationId(prefix: string): string {
+  return `${prefix}!compensation`
+}
+
+/** Whether the execution undoes what its parent did. */
+export function isCompensation({
+  executionId,
+  parentTask,
+}: Pick<LeanRow, 'executionId' | 'parentTask'>): boolean {
+  return (
+    parentTask !== undefined &&
+    executionId.endsWith('!compensation') &&
+    executionId === compensationId(idPrefix(parentTask.executionId))
+  )
+}
+
 /** Whether the execution is a child that its parent awaits in code, and not one that the parent returned. */
 export function isAwaitedChild({
   executionId,
@@ -158,6 +182,9 @@ export function isCallAmong(
 
 /** A name as a part of an id: what separates parts is escaped, and what is too long is hashed. */
 function inId(name: string): string {
+  if (name.length <= MOST_CHARACTERS && name.search(SPECIAL) < 0) {
+    return name
+  }
   const escaped = name.replaceAll(SPECIAL, (character) => `%${character.charCodeAt(0).toString(16)}`)
   return escaped.length > MOST_CHARACTERS ? `%h${hashName([name])}` : escaped
 }

@@ -26,11 +26,13 @@ import {
   type LeanRow,
 } from './execution.ts'
 import {
+  awaitedChildRows,
   childFailed,
   childrenAtWork,
   childRows,
   type FanIn,
   countChild,
+  endedBadly,
   fanIn,
   fanInFailed,
   finalizeEnded,
@@ -130,7 +132,7 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
     case 'finalize_failed':
       return finalizeDone(row, event.childId, facts)
     case 'closed':
-      return close(row, event.isBelowClosed, now)
+      return close(row, event, now)
   }
 }
 
@@ -251,13 +253,22 @@ function finalizeDone(parent: LeanRow, finalizeId: string, facts: TransitionFact
     : { update: finalizeEnded(parent, finalize, output, isLink, facts.now), inserts: [] }
 }
 
-function close(row: LeanRow, isBelowClosed: boolean, now: Millis): Transition {
+function close(
+  row: LeanRow,
+  { isBelowClosed, compensation }: { isBelowClosed: boolean; compensation?: NewChild },
+  now: Millis,
+): Transition {
   if (row.isClosed) {
     return { refused: 'closed' }
   }
-  return isBelowClosed
-    ? { update: { isClosed: true, updatedAt: new Date(now) }, inserts: [] }
-    : { refused: 'below_open' }
+  if (!isBelowClosed) {
+    return { refused: 'below_open' }
+  }
+  const isToBeUndone = compensation !== undefined && endedBadly(row)
+  return {
+    update: { isClosed: true, updatedAt: new Date(now) },
+    inserts: isToBeUndone ? awaitedChildRows(row, [compensation], now) : NO_INSERTS,
+  }
 }
 
 function indexOfChild(parent: LeanRow, child: LeanRow): number {

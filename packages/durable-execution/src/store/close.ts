@@ -2,8 +2,9 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { FINISHED_STATUSES, isFinishedStatus, type LeanRow } from '../machine/execution.ts'
-import { mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
-import { type Refusal } from '../machine/event.ts'
+import { endedBadly, mayBeUndone, mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
+import { compensationId, compensationMarkId, idPrefix } from '../machine/records.ts'
+import { type NewChild, type Refusal } from '../machine/event.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { cancelActive } from './cancel.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
@@ -33,18 +34,58 @@ export async function closeFinished(
       [...open.map(({ executionId }) => executionId), ...parentIds],
       new Date(now),
     )
+    const compensations = await findCompensations(tx, rows, belowClosedIds)
     const events = open.map(({ executionId }) => {
       const row = rows.get(executionId)
-      return {
-        kind: 'closed' as const,
-        executionId,
-        isBelowClosed: row !== undefined && (!mayHaveOpenBelow(row) || belowClosedIds.has(executionId)),
-      }
+      const isBelowClosed = row !== undefined && (!mayHaveOpenBelow(row) || belowClosedIds.has(executionId))
+      const closed = { kind: 'closed' as const, executionId, isBelowClosed }
+      const compensation = compensations.get(executionId)
+      return compensation === undefined ? closed : { ...closed, compensation }
     })
     const missingParentIds = new Set(parentIds.filter((id) => !rows.has(id)))
     const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
     return { results: decision.results, effects: effectsOf(decision) }
   })
+}
+
+// What was done must be undone though the storage or the outside world is away for a while.
+const COMPENSATION_RETRIES = { maxAttempts: 10, baseDelayMs: 1_000, delayMultiplier: 2, maxDelayMs: 60_000 }
+
+/** The executions that are to undo what those did that ended badly, and said that there is something to undo. */
+async function findCompensations(
+  tx: DurableStorageTx,
+  rows: ReadonlyMap<string, LeanRow>,
+  executionIds: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, NewChild>> {
+  const found = new Map<string, NewChild>()
+  const marks = new Map<string, string>()
+  for (const executionId of executionIds) {
+    const row = rows.get(executionId)
+    if (row !== undefined && !row.isClosed && endedBadly(row) && mayBeUndone(row)) {
+      marks.set(executionId, compensationMarkId(idPrefix(executionId)))
+    }
+  }
+  if (marks.size === 0) {
+    return found
+  }
+  const marked = await readFields(tx, [...marks.values()], ['status'])
+  const bad = [...marks].filter(([, mark]) => marked.has(mark)).map(([executionId]) => executionId)
+  for (const row of (await readFields(tx, bad, ['taskId', 'timeoutMs', 'runInput'])).values()) {
+    const { taskId, timeoutMs, runInput } = row
+    if (taskId !== undefined && timeoutMs !== undefined && runInput !== undefined) {
+      const executionId = compensationId(idPrefix(row.executionId))
+      const retryOptions = COMPENSATION_RETRIES
+      found.set(row.executionId, {
+        taskId,
+        executionId,
+        retryOptions,
+        sleepMsBeforeRun: 0,
+        timeoutMs,
+        runInput,
+      })
+    }
+  }
+  return found
 }
 
 /** What is still open below a parent that ended badly. */
@@ -59,6 +100,7 @@ export type Below = {
 
 // What a child is told is made of these; the parent's list of children may be long, and is left where it is.
 const PARENT_END_FIELDS = [
+  'status',
   'parentTask',
   'taskId',
   'executionId',

@@ -115,9 +115,28 @@ export type DurableCode = {
   ) => Promise<TOutput>
   /** Runs many children at once, and waits for the outputs of all. */
   runTasks: <const T extends ReadonlyArray<DurableChildTask>>(children: T) => Promise<OutputsOf<T>>
+  /**
+   * Says how something is undone. If the execution ends badly (failed, timed out, cancelled), an execution of its own undoes what was
+   * registered, the last first, each as a step that is tried again for several minutes: it runs the function of the task once more over what
+   * is remembered, as far as that goes, to find out how. Register before the step that is to be undone; what undoes it must
+   * bear that it was not done.
+   */
+  compensate: (
+    name: string,
+    fn: (step: DurableStepContext) => MaybePromise<unknown>,
+    options?: DurableStepOptions | null,
+  ) => Promise<void>
   /** Says how far it has come; `handle.getState()` tells it to whoever asks. */
   setState: (state: unknown) => Promise<void>
 }
 
 /** The names of the calls. */
-export const DURABLE_CALLS = ['step', 'sleep', 'waitForSignal', 'runTask', 'runTasks', 'setState'] as const
+export const DURABLE_CALLS = [
+  'step',
+  'sleep',
+  'waitForSignal',
+  'runTask',
+  'runTasks',
+  'compensate',
+  'setState',
+] as const

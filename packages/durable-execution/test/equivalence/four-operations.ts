@@ -1,6 +1,6 @@
 /** The optional members made of the four operations: what the engine does where a storage has only these. */
 
-import { type LeanRow } from '../../src/machine/execution.ts'
+import { ALL_STATUSES, type LeanRow } from '../../src/machine/execution.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import { claimRows } from '../../src/store/claim.ts'
 import { lockRows, readFields } from '../../src/store/rows.ts'
@@ -59,6 +59,12 @@ export function overFourOperations(tx: DurableStorageTx, now: () => Date): Requi
         }
       }
       return renewed
+    },
+    getTaskExecutionsInIdRanges: async (ranges) => {
+      const rows = await tx.getTaskExecutions({ type: 'by_statuses', statuses: [...ALL_STATUSES] })
+      return ranges.flatMap(({ from, to }) =>
+        rows.filter(({ executionId }) => executionId >= from && executionId < to),
+      )
     },
     getTaskExecutionIdsBelow: async (parentExecutionId, limit) => {
       const active = ['ready', 'running', 'waiting_for_children_tasks', 'waiting_for_finalize_task'] as const

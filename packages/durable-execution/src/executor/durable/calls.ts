@@ -10,24 +10,19 @@
 import { type Millis, type Timer } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
-import { type DurableWrites, type NewChild, type Refusal } from '../../machine/event.ts'
-import {
-  type DurableChildTaskExecution,
-  type DurableSuspensionStorageObject,
-} from '../../machine/execution.ts'
-import { callId, idPrefix, type NewRecord } from '../../machine/records.ts'
+import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
+import { isFirstRun } from '../../machine/durable.ts'
+import { callId, idPrefix } from '../../machine/records.ts'
 import { type Engine } from '../engine.ts'
-import { type Attempt, type AttemptEvent, type WriteEvent } from '../run-attempt.ts'
+import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
 import { checkName } from './names.ts'
 import { type RecordReader } from './record-reader.ts'
 import { type OnTold, Watch } from './watch.ts'
-
-/** How a write ended: as the rules say, or not at all, since the storage does not take the value. */
-export type WriteResult = 'accepted' | Refusal | { error: unknown }
+import { Writer, type WriterDoors } from './writer.ts'
 
 /** What the calls need of the run that they belong to. */
-export type CallsDoors = {
+export type CallsDoors = Pick<WriterDoors, 'write' | 'lose'> & {
   records: RecordReader
   onTold: OnTold
   /** Whether the run's outcome is fixed, or of no interest any more. */
@@ -36,12 +31,8 @@ export type CallsDoors = {
   hasEnded: () => boolean
   /** Whether the executor stops, and the run was told so. */
   isToldToLeave: () => boolean
-  /** Writes on the way; the run goes on. */
-  write: (event: WriteEvent) => Promise<WriteResult>
   /** The run is over, with this event. */
   leave: (event: AttemptEvent) => void
-  /** The lease is not held any more. */
-  lose: () => void
   /** The functions of all steps have ended. */
   stepsEnded: () => void
 }
@@ -59,29 +50,17 @@ export type Wait = {
   onLook: () => void
 }
 
-type Waiting = { resolve: () => void; reject: (error: unknown) => void }
-
-/** What is to be written next. */
-class Pending {
-  readonly records: Array<NewRecord> = []
-  readonly children: Array<NewChild> = []
-  readonly waiting: Array<Waiting> = []
-  state: DurableWrites['state']
-}
-
 export class DurableCalls {
   readonly engine: Engine
   readonly attempt: Attempt
   readonly prefix: string
   readonly history: RunHistory
+  readonly writer: Writer
   readonly #doors: CallsDoors
   readonly #ordinals = new Map<string, number>()
   readonly #waits = new Set<Wait>()
   readonly #timers = new Set<Timer>()
   readonly #watch: Watch
-  readonly #childrenTasks: Array<DurableChildTaskExecution>
-  #pending: Pending | undefined
-  #isWriting = false
   /** Calls that are at work here. */
   #working = 0
   /** Grows with each call that begins. */
@@ -89,15 +68,19 @@ export class DurableCalls {
   #isCheckDue = false
   /** Functions of steps that have not ended. */
   #stepsRunning = 0
-  #written = 0
 
   constructor(engine: Engine, attempt: Attempt, doors: CallsDoors) {
     this.engine = engine
     this.attempt = attempt
     this.#doors = doors
     this.prefix = idPrefix(attempt.row.executionId)
-    this.history = new RunHistory(this.prefix, doors.records)
-    this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
+    this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
+    this.writer = new Writer(attempt, {
+      write: doors.write,
+      lose: doors.lose,
+      onIdle: () => this.#checkSoon(),
+      known: () => this.history.size,
+    })
     this.#watch = new Watch(engine, doors.onTold, {
       ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
       look: async (ids) => await this.#look(ids),
@@ -255,44 +238,9 @@ export class DurableCalls {
     }
   }
 
-  /** Remembers it along with what is written next; at the latest when the run is left. */
-  add({
-    records = [],
-    children = [],
-  }: {
-    records?: ReadonlyArray<NewRecord>
-    children?: ReadonlyArray<NewChild>
-  }): void {
-    this.#count(records.length + children.length)
-    this.#pending ??= new Pending()
-    this.#pending.records.push(...records)
-    this.#pending.children.push(...children)
-    this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
-  }
-
-  /** Writes it, and resolves when it is committed; rejects if the storage does not take it. */
-  write(record: NewRecord): Promise<void> {
-    this.#count(1)
-    this.#pending ??= new Pending()
-    this.#pending.records.push(record)
-    return this.#send(this.#pending)
-  }
-
-  /** Writes the state. */
-  writeState(state: NonNullable<DurableWrites['state']>): Promise<void> {
-    this.#pending ??= new Pending()
-    this.#pending.state = { ...state, isThere: state.isThere || this.#pending.state?.isThere === true }
-    return this.#send(this.#pending)
-  }
-
-  #send(pending: Pending): Promise<void> {
-    return new Promise((resolve, reject) => {
-      pending.waiting.push({ resolve, reject })
-      if (!this.#isWriting) {
-        this.#isWriting = true
-        queueMicrotask(() => void this.#flush())
-      }
-    })
+  /** What another execution remembers. */
+  historyOf(executionId: string): RunHistory {
+    return new RunHistory(idPrefix(executionId), this.#doors.records, false)
   }
 
   /** The run is over: nothing is waited for any more. */
@@ -309,58 +257,6 @@ export class DurableCalls {
   giveBack(): void {
     const { row, lease } = this.attempt
     this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
-  }
-
-  async #flush(): Promise<void> {
-    for (let pending = this.#pending; pending !== undefined; pending = this.#pending) {
-      this.#pending = undefined
-      const result = await this.#doors.write({ kind: 'recorded', ...this.#writesOf(pending) })
-      this.#noteChildren(pending)
-      for (const waiting of pending.waiting) {
-        if (result === 'accepted') {
-          waiting.resolve()
-        } else if (typeof result === 'object') {
-          waiting.reject(result.error)
-        }
-      }
-      if (result !== 'accepted' && typeof result !== 'object') {
-        this.#doors.lose()
-        return
-      }
-    }
-    this.#isWriting = false
-    this.#checkSoon()
-  }
-
-  /** The row as it was claimed says what is below it when the run ends. */
-  #noteChildren({ children }: Pending): void {
-    if (children.length > 0) {
-      const { row } = this.attempt
-      row.childrenTasks = [...this.#childrenTasks]
-      row.childrenTasksCount = this.#childrenTasks.length
-    }
-  }
-
-  #writesOf({
-    records,
-    children,
-    state,
-  }: Pending): DurableWrites & Pick<Attempt, 'lease'> & { executionId: string } {
-    const { row, lease } = this.attempt
-    const childrenTasks = children.length === 0 ? [] : [...this.#childrenTasks]
-    const writes = { executionId: row.executionId, lease, records, children, childrenTasks, mayExist: false }
-    return state === undefined ? writes : { ...writes, state }
-  }
-
-  #count(added: number): void {
-    this.#written += added
-    if (this.history.size + this.#written > LIMITS.recordsPerExecution) {
-      throw new DurableExecutionError(
-        `Execution ${this.attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
-          '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
-        false,
-      )
-    }
   }
 
   #checkSoon(): void {
@@ -385,19 +281,16 @@ export class DurableCalls {
     if (this.#doors.isOver() || this.#doors.hasEnded() || this.#waits.size === 0) {
       return
     }
-    if (this.#working > 0 || this.#isWriting) {
+    if (this.#working > 0 || this.writer.isWriting) {
       // Children are to begin, and what is waited for may come, while a step is at work.
-      if (!this.#isWriting && this.#pending !== undefined) {
-        this.#isWriting = true
-        void this.#flush()
-      }
+      this.writer.flush()
       this.#watch.start()
       return
     }
-    const pending = this.#pending ?? new Pending()
-    this.#pending = undefined
+    const { row, lease } = this.attempt
     const waitsFor = [...this.#waits].map((wait) => wait.suspension())
-    this.#doors.leave({ kind: 'suspended', waitsFor, ...this.#writesOf(pending) })
+    const { executionId } = row
+    this.#doors.leave({ kind: 'suspended', executionId, lease, waitsFor, ...this.writer.take() })
   }
 
   /** Reads what is waited for, and tells those who wait. */

@@ -9,7 +9,7 @@ import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../..
 import { validatorOf } from '../../task/schema.ts'
 import { type Batch, runChildren } from './children.ts'
 import { type DurableCalls } from './calls.ts'
-import { checkName } from './names.ts'
+import { checkKind, checkName } from './names.ts'
 import { waitForSignal } from './signals.ts'
 import { sleepUntil } from './sleep.ts'
 import { runStep, type StepFunction } from './step.ts'
@@ -20,9 +20,7 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
   const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
     step: (name: string, fn: unknown, options?: unknown) =>
       calls.call('step', name, async (call) => {
-        if (typeof fn !== 'function') {
-          throw new DurableExecutionError(`Step ${call.name} needs a function`, false)
-        }
+        checkFunction(`Step ${call.name}`, fn)
         const resolved = resolveStepOptions(call.name, options)
         return await runStep(calls, call, fn as StepFunction<unknown>, resolved)
       }),
@@ -50,27 +48,48 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
         return output
       })
     },
-    runTasks: (children: unknown) =>
-      calls.group('runTasks', async () => {
-        const places = placesOf(calls, children)
-        const outputs = await Promise.all(places.map(async ({ batch }) => await runChildren(calls, batch)))
-        const all: Array<unknown> = []
-        for (const [index, { at }] of places.entries()) {
-          for (const [nth, place] of at.entries()) {
-            all[place] = outputs[index]?.[nth]
-          }
+    runTasks: (children: unknown) => runTasks(calls, children),
+    compensate: (name: string, fn: unknown, options?: unknown) =>
+      calls.call('compensate', name, async (call) => {
+        checkFunction(`Compensation ${call.name}`, fn)
+        resolveStepOptions(call.name, options)
+        const [known] = await calls.insist(async () => await calls.history.get([call.id]))
+        checkKind(known, '#compensate', call, attempt.row.executionId)
+        if (known === undefined) {
+          const record = { executionId: call.id, kind: '#compensate' as const }
+          await calls.writer.writeCompensation(record, calls.prefix)
         }
-        return all
       }),
     setState: (state: unknown) =>
       calls.group('setState', async () => {
         const output = engine.serializer.serialize(state)
         checkPayload(output, 'The state of task ', attempt.row.taskId, engine.options.maxPayloadBytes)
         const [known] = await calls.insist(async () => await calls.history.get([stateId(calls.prefix)]))
-        await calls.writeState({ output, isThere: known !== undefined })
+        await calls.writer.writeState({ output, isThere: known !== undefined })
       }),
   }
   return code as unknown as DurableCode
+}
+
+/** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
+async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<unknown>> {
+  const places = placesOf(calls, children)
+  const outputs = await Promise.all(
+    places.map(({ batch }) => calls.group('runTasks', async () => await runChildren(calls, batch))),
+  )
+  const all: Array<unknown> = []
+  for (const [index, { at }] of places.entries()) {
+    for (const [nth, place] of at.entries()) {
+      all[place] = outputs[index]?.[nth]
+    }
+  }
+  return all
+}
+
+function checkFunction(about: string, fn: unknown): void {
+  if (typeof fn !== 'function') {
+    throw new DurableExecutionError(`${about} needs a function`, false)
+  }
 }
 
 async function checkSignal(

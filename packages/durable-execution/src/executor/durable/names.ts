@@ -32,6 +32,7 @@ const WORDS: Record<RecordKind, string> = {
   '#timeout': 'a wait for a signal',
   '#signal': 'a signal',
   '#key': 'a signal',
+  '#compensate': 'a compensation',
   '#state': 'the state',
 }
 

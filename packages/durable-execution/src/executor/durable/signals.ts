@@ -91,12 +91,12 @@ export async function waitForSignal(
   checkKind(known, '#wait', call, attempt.row.executionId)
   if (timedOut !== undefined) {
     queue.leave(slot)
-    throw timedOutError(call)
+    throw timedOutError(call.name)
   }
   const until = timeoutMs === undefined ? undefined : untilOf(known, calls.engine.store.now(), timeoutMs)
   if (known === undefined) {
     const record = { executionId: call.id, kind: '#wait' as const }
-    calls.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
+    calls.writer.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
   }
   // Where rows are read one by one, this is the first that is heard of it.
   await calls.insist(async () => await history.get([queue.idOf(slot)]))
@@ -106,7 +106,7 @@ export async function waitForSignal(
   const signal = got ?? (await timeOut(calls, call, queue, slot, () => got))
   if (signal === undefined) {
     queue.leave(slot)
-    throw timedOutError(call)
+    throw timedOutError(call.name)
   }
   return signal.output ?? ''
 
@@ -149,7 +149,7 @@ async function timeOut(
   gotNow: () => ExecutionRow | undefined,
 ): Promise<ExecutionRow | undefined> {
   const unless = queue.idOf(slot)
-  await calls.write({ executionId: timeoutId(call.id), kind: '#timeout', unless })
+  await calls.writer.write({ executionId: timeoutId(call.id), kind: '#timeout', unless })
   if (gotNow() !== undefined) {
     return gotNow()
   }
@@ -169,6 +169,7 @@ function untilOf(known: ExecutionRow | undefined, now: Millis, timeoutMs: number
   return known.startAt > known.createdAt ? known.startAt.getTime() : known.createdAt.getTime() + timeoutMs
 }
 
-function timedOutError({ name }: Call): DurableExecutionTimedOutError {
+/** What a wait whose time is over rejects with. */
+export function timedOutError(name: string): DurableExecutionTimedOutError {
   return new DurableExecutionTimedOutError(`No signal ${name} came in time`)
 }

@@ -11,7 +11,7 @@ export async function sleepUntil(calls: DurableCalls, call: Call, firstUntil: Mi
   checkKind(known, '#sleep', call, attempt.row.executionId)
   const until = known?.startAt.getTime() ?? firstUntil
   if (known === undefined) {
-    calls.add({ records: [{ executionId: call.id, kind: '#sleep', dueAt: new Date(until) }] })
+    calls.writer.add({ records: [{ executionId: call.id, kind: '#sleep', dueAt: new Date(until) }] })
   }
   if (calls.isNear(until)) {
     await calls.pauseUntil(until)

@@ -10,8 +10,8 @@ import {
   toErrorStorageObject,
 } from '../../base/errors.ts'
 import { checkPayload } from '../../base/payload.ts'
+import { type Millis } from '../../base/clock.ts'
 import { type MaybePromise } from '../../base/promise.ts'
-import { type ExecutionRow } from '../../machine/execution.ts'
 import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
@@ -34,30 +34,31 @@ export async function runStep<T>(
   const { engine, attempt, history } = calls
   const { executionId, retryAttempts } = attempt.row
   const tryIdOf = (number: number): string => tryId(call.id, retryAttempts, number)
-  const [done] = await calls.insist(async () => await history.get([call.id], idsAhead(calls, call, tryIdOf)))
+  const [done] = await calls.insist(
+    async () => await history.get([call.id], () => idsAhead(calls, call, tryIdOf)),
+  )
   checkKind(done, '#step', call, executionId)
   if (done?.output !== undefined) {
     return engine.serializer.deserialize<T>(done.output)
   }
   for (let number = 0; ; number += 1) {
-    const before = number === 0 ? undefined : await readTry(calls, tryIdOf(number - 1))
-    if (before !== undefined) {
-      await pauseBeforeNext(calls, call, before, number, options)
+    const failure = await readTry(calls, tryIdOf(number))
+    const tried =
+      failure === undefined
+        ? await tryOnce(calls, call, fn, { number, id: tryIdOf(number) }, options)
+        : failure
+    if ('value' in tried) {
+      return tried.value
     }
-    const known = await readTry(calls, tryIdOf(number))
-    if (known === undefined) {
-      const tried = await tryOnce(calls, call, fn, { number, id: tryIdOf(number) }, options)
-      if ('value' in tried) {
-        return tried.value
-      }
-      if (!mayRetry(tried.error, number + 1, options)) {
-        throw withCause(tried.error, tried.cause)
-      }
+    if (!tried.error.isRetryable || number >= options.retryOptions.maxAttempts) {
+      throw asThrown(tried)
     }
+    await pauseUntil(calls, call, tried.nextAt)
   }
 }
 
-type Tried<T> = { value: T } | { error: DurableExecutionErrorStorageObject; cause: unknown }
+/** A try that failed, and when the next one is due. */
+type Failure = { error: DurableExecutionErrorStorageObject; nextAt: Millis; cause?: unknown }
 
 /** Calls the function, and remembers what it comes to. */
 async function tryOnce<T>(
@@ -66,7 +67,7 @@ async function tryOnce<T>(
   fn: StepFunction<T>,
   { number, id }: { number: number; id: string },
   options: ResolvedStepOptions,
-): Promise<Tried<T>> {
+): Promise<{ value: T } | Failure> {
   const { engine, attempt } = calls
   let text: string
   try {
@@ -86,11 +87,11 @@ async function tryOnce<T>(
     }
     const error = toErrorStorageObject(toDurableExecutionError(cause))
     const now = engine.store.now()
-    const nextAt = error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null
-    await calls.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt ?? now) })
-    return { error, cause }
+    const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
+    await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
+    return { error, nextAt, cause }
   }
-  await calls.write({ executionId: call.id, kind: '#step', output: text })
+  await calls.writer.write({ executionId: call.id, kind: '#step', output: text })
   // Read back, so that the first run sees what every later one will.
   return { value: engine.serializer.deserialize<T>(text) }
 }
@@ -134,24 +135,16 @@ function stepContext({ id }: Call, number: number, cancelSignal: CancelSignal): 
   }
 }
 
-/** The record of a failed try. */
-async function readTry(calls: DurableCalls, executionId: string): Promise<ExecutionRow | undefined> {
-  const [row] = await calls.insist(async () => await calls.history.get([executionId]))
-  return row
+/** The failed try that is remembered. */
+async function readTry(calls: DurableCalls, executionId: string): Promise<Failure | undefined> {
+  const { history } = calls
+  const [row] = history.isWhole
+    ? [history.known(executionId)]
+    : await calls.insist(async () => await history.get([executionId]))
+  return row?.error === undefined ? undefined : { error: row.error, nextAt: row.startAt.getTime() }
 }
 
-/** Throws if the failed try was the last one, else waits until the next is due. */
-async function pauseBeforeNext(
-  calls: DurableCalls,
-  call: Call,
-  { error, startAt }: ExecutionRow,
-  tries: number,
-  options: ResolvedStepOptions,
-): Promise<void> {
-  if (error !== undefined && !mayRetry(error, tries, options)) {
-    throw fromErrorStorageObject(error)
-  }
-  const until = startAt.getTime()
+async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promise<void> {
   if (calls.isNear(until)) {
     await calls.pauseUntil(until)
     return
@@ -166,18 +159,12 @@ async function pauseBeforeNext(
   )
 }
 
-function mayRetry(
-  error: DurableExecutionErrorStorageObject,
-  tries: number,
-  { retryOptions }: ResolvedStepOptions,
-): boolean {
-  return error.isRetryable && tries <= retryOptions.maxAttempts
-}
-
 /** The error as a later run would see it, with what was thrown beside it. */
-function withCause(kept: DurableExecutionErrorStorageObject, cause: unknown): DurableExecutionError {
+function asThrown({ error: kept, cause }: Failure): DurableExecutionError {
   const error = fromErrorStorageObject(kept)
-  error.cause = cause
+  if (cause !== undefined) {
+    error.cause = cause
+  }
   return error
 }
 

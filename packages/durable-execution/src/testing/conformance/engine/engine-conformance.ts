@@ -2,10 +2,12 @@
 
 import { type EngineConformanceCase } from './case.ts'
 import { APART_CASES } from './cases-apart.ts'
+import { AWAITED_CASES } from './cases-awaited.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
+import { COMPENSATING_CASES } from './cases-compensating.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
@@ -35,6 +37,8 @@ import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
+import { SLEEP_CASES } from './cases-sleeps.ts'
+import { STEP_CASES } from './cases-steps.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
@@ -45,6 +49,7 @@ import { VIEW_CASES } from './cases-views.ts'
 import { WAITING_CASES } from './cases-waiting.ts'
 import { RULES_A } from './rules-a.ts'
 import { RULES_B } from './rules-b.ts'
+import { RULES_D } from './rules-d.ts'
 import { RULES_C } from './rules-c.ts'
 
 /** Rules that belong together, and the cases that show them. */
@@ -137,5 +142,12 @@ const LEASES: EngineTheme = {
   },
 }
 
+const DURABLE_CODE: EngineTheme = {
+  title: 'durable code',
+  rules: RULES_D,
+  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
+  needsOptionalFields: {},
+}
+
 /** All themes of the engine suite. */
-export const ENGINE_THEMES: ReadonlyArray<EngineTheme> = [TASKS_AND_ATTEMPTS, TREES, LEASES]
+export const ENGINE_THEMES: ReadonlyArray<EngineTheme> = [TASKS_AND_ATTEMPTS, TREES, LEASES, DURABLE_CODE]

@@ -1,0 +1,197 @@
+/** What one run has to write: gathered while the write before is under way, so that it has one write at a time. */
+
+import { DurableExecutionError } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { type DurableWrites, type NewChild, type Refusal } from '../../machine/event.ts'
+import { type DurableChildTaskExecution } from '../../machine/execution.ts'
+import { compensationMarkId, type NewRecord } from '../../machine/records.ts'
+import { type Attempt, type WriteEvent } from '../run-attempt.ts'
+
+/** How a write ended: as the rules say, or not at all, since the storage does not take the value. */
+export type WriteResult = 'accepted' | Refusal | { error: unknown }
+
+/** What the writer needs of the run. */
+export type WriterDoors = {
+  /** Writes it; the run goes on. */
+  write: (event: WriteEvent) => Promise<WriteResult>
+  /** The lease is not held any more. */
+  lose: () => void
+  /** Nothing is being written any more. */
+  onIdle: () => void
+  /** How many records were known before. */
+  known: () => number
+}
+
+type Waiting = { resolve: () => void; reject: (error: unknown) => void }
+
+/** What is to be written next. */
+class Pending {
+  readonly records: Array<NewRecord> = []
+  readonly children: Array<NewChild> = []
+  readonly waiting: Array<Waiting> = []
+  /** Whether the list of children grows. */
+  isListed = false
+  hasCompensations = false
+  state: DurableWrites['state']
+}
+
+export class Writer {
+  readonly #attempt: Attempt
+  readonly #doors: WriterDoors
+  readonly #childrenTasks: Array<DurableChildTaskExecution>
+  #pending: Pending | undefined
+  #isWriting = false
+  #isMarked: boolean
+  #written = 0
+
+  constructor(attempt: Attempt, doors: WriterDoors) {
+    this.#attempt = attempt
+    this.#doors = doors
+    this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
+    this.#isMarked = attempt.row.hasCompensations === true
+  }
+
+  get isWriting(): boolean {
+    return this.#isWriting
+  }
+
+  /** Remembers it along with what is written next; at the latest when the run is left. */
+  add({ records = [], children = [] }: Partial<Pick<DurableWrites, 'records' | 'children'>>): void {
+    this.#count(records.length + children.length)
+    const pending = this.#next()
+    pending.records.push(...records)
+    pending.children.push(...children)
+    this.#list(pending, children)
+  }
+
+  /** Writes it, and resolves when it is committed; rejects if the storage does not take it. */
+  write(record: NewRecord): Promise<void> {
+    this.#count(1)
+    const pending = this.#next()
+    pending.records.push(record)
+    return this.#send(pending)
+  }
+
+  /** Writes the state. */
+  writeState(state: NonNullable<DurableWrites['state']>): Promise<void> {
+    const pending = this.#next()
+    pending.state = { ...state, isThere: state.isThere || pending.state?.isThere === true }
+    return this.#send(pending)
+  }
+
+  /** Remembers that something is to be undone if the execution ends badly. */
+  writeCompensation(record: NewRecord, prefix: string): Promise<void> {
+    this.#count(1)
+    const pending = this.#next()
+    pending.records.push(record)
+    if (!this.#isMarked) {
+      this.#isMarked = true
+      pending.hasCompensations = true
+      const executionId = compensationMarkId(prefix)
+      // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
+      pending.records.push({ executionId, kind: '#compensate', unless: executionId })
+    }
+    return this.#send(pending)
+  }
+
+  /** Writes now what waits to be written along. */
+  flush(): void {
+    if (!this.#isWriting && this.#pending !== undefined) {
+      this.#isWriting = true
+      void this.#writeAll()
+    }
+  }
+
+  /** What is left to be written, for the event that ends the run. */
+  take(): DurableWrites {
+    const pending = this.#next()
+    this.#pending = undefined
+    return this.#writesOf(pending)
+  }
+
+  #next(): Pending {
+    this.#pending ??= new Pending()
+    return this.#pending
+  }
+
+  #list(pending: Pending, children: ReadonlyArray<DurableChildTaskExecution>): void {
+    if (children.length > 0) {
+      pending.isListed = true
+      this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
+    }
+  }
+
+  #send(pending: Pending): Promise<void> {
+    return new Promise((resolve, reject) => {
+      pending.waiting.push({ resolve, reject })
+      if (!this.#isWriting) {
+        this.#isWriting = true
+        // What is asked for in one turn is written together.
+        queueMicrotask(() => void this.#writeAll())
+      }
+    })
+  }
+
+  async #writeAll(): Promise<void> {
+    const { row, lease } = this.#attempt
+    for (let pending = this.#pending; pending !== undefined; pending = this.#pending) {
+      this.#pending = undefined
+      const writes = this.#writesOf(pending)
+      const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
+      const result = await this.#doors.write(event)
+      this.#note(pending)
+      for (const waiting of pending.waiting) {
+        if (result === 'accepted') {
+          waiting.resolve()
+        } else if (typeof result === 'object') {
+          waiting.reject(result.error)
+        }
+      }
+      if (result !== 'accepted' && typeof result !== 'object') {
+        this.#doors.lose()
+        return
+      }
+    }
+    this.#isWriting = false
+    this.#doors.onIdle()
+  }
+
+  #writesOf({ records, children, isListed, hasCompensations, state }: Pending): DurableWrites {
+    const writes: DurableWrites = {
+      records,
+      children,
+      childrenTasks: isListed ? [...this.#childrenTasks] : [],
+      mayExist: false,
+    }
+    if (hasCompensations) {
+      writes.hasCompensations = true
+    }
+    if (state !== undefined) {
+      writes.state = state
+    }
+    return writes
+  }
+
+  /** The row as it was claimed says what there is to be done when the run ends. */
+  #note({ isListed, hasCompensations }: Pending): void {
+    const { row } = this.#attempt
+    if (isListed) {
+      row.childrenTasks = [...this.#childrenTasks]
+      row.childrenTasksCount = this.#childrenTasks.length
+    }
+    if (hasCompensations && row.leaseId !== undefined) {
+      row.hasCompensations = true
+    }
+  }
+
+  #count(added: number): void {
+    this.#written += added
+    if (this.#doors.known() + this.#written > LIMITS.recordsPerExecution) {
+      throw new DurableExecutionError(
+        `Execution ${this.#attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
+          '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
+        false,
+      )
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** The rules of durable code. */
+
+import { AWAITED_RULES } from './cases-awaited.ts'
+import { COMPENSATING_RULES } from './cases-compensating.ts'
+import { SLEEP_RULES } from './cases-sleeps.ts'
+import { STEP_RULES } from './cases-steps.ts'
+
+export const RULES_D: Record<string, string> = {
+  ...STEP_RULES,
+  ...SLEEP_RULES,
+  ...AWAITED_RULES,
+  ...COMPENSATING_RULES,
+}
