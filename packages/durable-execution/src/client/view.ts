@@ -102,7 +102,7 @@ function toCancelled(row: ExecutionRow, serializer: Serializer): Cancelled {
     error: toError(row, 'error'),
     ...(isGiven(row.startedAt) ? { startedAt: copyDate(row.startedAt) } : {}),
     ...(isGiven(row.runOutput) ? { runOutput: serializer.deserialize<unknown>(row.runOutput) } : {}),
-    ...(isGiven(row.childrenTasks) ? { childrenTasks: toChildren(row, row.childrenTasks) } : {}),
+    ...(isGiven(row.childrenTasks) ? { childrenTasks: row.childrenTasks.map(toChild) } : {}),
     ...toFinalize(row),
     ...toFinish(row),
   }
@@ -114,7 +114,7 @@ function toFamily(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
   const childrenTasks = needsChildren ? needed(row, 'childrenTasks') : row.childrenTasks
   return {
     runOutput: serializer.deserialize<unknown>(needed(row, 'runOutput')),
-    childrenTasks: isGiven(childrenTasks) ? toChildren(row, childrenTasks) : [],
+    childrenTasks: isGiven(childrenTasks) ? childrenTasks.map(toChild) : [],
   }
 }
 
@@ -136,19 +136,12 @@ function toLastError(row: ExecutionRow): { error?: DurableExecutionError } {
 }
 
 /** What undoes what the execution did, once there is such an execution. */
-function toCompensation(row: ExecutionRow): { compensation?: DurableChildTaskExecution } {
-  const isThere = row.isClosed && row.status !== 'completed' && isGiven(row.childrenTasks)
-  const executionId = isThere ? compensationId(idPrefix(row.executionId)) : undefined
-  const listed = row.childrenTasks?.find((child) => child.executionId === executionId)
-  return listed === undefined ? {} : { compensation: toChild(listed) }
-}
-
-function toChildren(
-  row: ExecutionRow,
-  childrenTasks: ReadonlyArray<DurableChildTaskExecution>,
-): Array<DurableChildTaskExecution> {
-  const compensation = compensationId(idPrefix(row.executionId))
-  return childrenTasks.filter(({ executionId }) => executionId !== compensation).map(toChild)
+function toCompensation({ taskId, executionId, ...row }: ExecutionRow): {
+  compensation?: DurableChildTaskExecution
+} {
+  return row.hasCompensations === true && row.isClosed && row.status !== 'completed'
+    ? { compensation: { taskId, executionId: compensationId(idPrefix(executionId)) } }
+    : {}
 }
 
 function toSuspension({ suspendedFor }: ExecutionRow): { suspendedFor?: Array<DurableTaskSuspension> } {

@@ -49,6 +49,7 @@ export function succeeded(row: LeanRow, event: EventOf<'succeeded'>, now: Millis
   // The most frequent of all, so it is made in one piece.
   const at = new Date(now)
   return {
+    ...(isSuspensionLeft(row) ? NOT_SUSPENDED : {}),
     status: 'completed',
     finishedAt: finishedAt(row, at),
     unsetExpiresAt: true,
@@ -82,21 +83,26 @@ export function afterError(
     startAt: new Date(retryAt),
     unsetExpiresAt: true,
     losses: 0,
-    ...notSuspended(row),
+    ...NOT_SUSPENDED,
     updatedAt: new Date(now),
   }
 }
 
 export function released(row: LeanRow, event: EventOf<'released'>, now: Millis): Move {
   return holdsLease(row, event.lease)
-    ? // Always, so that it shows that the row was run before.
-      { status: 'ready', unsetExpiresAt: true, suspendedFor: [], updatedAt: new Date(now) }
+    ? { status: 'ready', unsetExpiresAt: true, ...NOT_SUSPENDED, updatedAt: new Date(now) }
     : 'stale'
 }
 
-/** A row that is put back for another reason does not wait for what it waited for before. */
-function notSuspended({ suspendedFor }: LeanRow): Pick<ExecutionUpdate, 'suspendedFor'> {
-  return suspendedFor === undefined || suspendedFor.length === 0 ? {} : { suspendedFor: [] }
+/**
+ * A row that is put back for another reason does not wait for what it waited for before. It says so even where it never
+ * waited: a row that was run before and says nothing is one of a storage that does not keep what rows wait for.
+ */
+const NOT_SUSPENDED: Pick<ExecutionUpdate, 'suspendedFor'> = { suspendedFor: [] }
+
+/** Whether the row still says what it waited for before this attempt: a claim leaves that in place. */
+export function isSuspensionLeft({ suspendedFor }: LeanRow): boolean {
+  return suspendedFor !== undefined && suspendedFor.length > 0
 }
 
 // A lapsed lease means that the executor died or stalled: that is a loss, never a retry of the task's own.
@@ -122,7 +128,7 @@ export function lost(row: LeanRow, event: EventOf<'lost'>, now: Millis): Move {
     losses,
     startAt: new Date(nextAttemptAfterLossAt(losses, now)),
     unsetExpiresAt: true,
-    ...notSuspended(row),
+    ...NOT_SUSPENDED,
     updatedAt: new Date(now),
   }
 }
@@ -139,7 +145,13 @@ export function cancelled(row: LeanRow, message: string, now: Millis): Execution
 /** The fields that every end writes. `finishedAt` is never before `startedAt`. */
 export function finish(row: LeanRow, status: FinishedStatus, now: Millis): ExecutionUpdate {
   const at = new Date(now)
-  return { status, finishedAt: finishedAt(row, at), unsetExpiresAt: true, updatedAt: at }
+  return {
+    ...(isSuspensionLeft(row) ? NOT_SUSPENDED : {}),
+    status,
+    finishedAt: finishedAt(row, at),
+    unsetExpiresAt: true,
+    updatedAt: at,
+  }
 }
 
 function finishedAt({ startedAt }: LeanRow, now: Date): Date {

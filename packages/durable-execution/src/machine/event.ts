@@ -91,6 +91,8 @@ export type DurableWrites = {
   children: ReadonlyArray<NewChild>
   /** Where the list of its children grows: the whole list, with those that it started earlier. */
   childrenTasks: ReadonlyArray<DurableChildTaskExecution>
+  /** Whether something is to be undone if it ends badly. */
+  hasCompensations?: boolean
   /** What it says of its progress, and whether it has said anything before. */
   state?: { output: string; isThere: boolean }
   /** Whether an earlier try may have written them. */

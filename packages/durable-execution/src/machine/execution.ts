@@ -181,6 +181,11 @@ export type DurableTaskExecutionStorageObject = {
   tags?: Record<string, string>
   /** When it times out, whatever it is doing. */
   deadlineAt?: Date
+  /**
+   * Whether something is to be undone if it ends badly. Lost without it: seeing in a view what undoes it; and each row that ends badly costs
+   * a read, to find out.
+   */
+  hasCompensations?: boolean
 }
 
 /** The optional fields: the engine's own, which a storage may not keep. */
@@ -195,6 +200,7 @@ export const OWN_FIELDS = [
   'priority',
   'tags',
   'deadlineAt',
+  'hasCompensations',
 ] as const satisfies ReadonlyArray<keyof DurableTaskExecutionStorageObject>
 
 /**
@@ -227,6 +233,7 @@ export type DurableTaskExecutionStorageObjectUpdate = {
   losses?: number
   childrenTasksCount?: number
   suspendedFor?: Array<DurableSuspensionStorageObject>
+  hasCompensations?: boolean
 }
 
 export type ExecutionRow = DurableTaskExecutionStorageObject

@@ -28,6 +28,7 @@ test('it is the row that a claim in the same moment leaves', () => {
       newExecutionId: () => 'te_2',
       fanIns: new Map(),
       outputs: new Map(),
+      known: new Map(),
     },
   )
   expect(claimNewRow(row, claim, NOW)).toEqual(

@@ -200,23 +200,30 @@ export function wasCancelledByParent(child: LeanRow): boolean {
   )
 }
 
-/** Whether something below the row may still be active though it is finished. */
+/** Whether something below the row may still be active though it is finished, or something is to be undone. */
 export function mayHaveOpenBelow(row: LeanRow): boolean {
   switch (row.status) {
     case 'children_tasks_failed':
       return true
     case 'cancelled':
-      return childrenCount(row) > 0 || row.finalizeTask !== undefined
+      return childrenCount(row) > 0 || row.finalizeTask !== undefined || mayBeUndone(row)
     case 'failed':
     case 'timed_out':
-      return childrenCount(row) > 0
+      return childrenCount(row) > 0 || mayBeUndone(row)
+    case 'finalize_task_failed':
+      // It came after all below had ended.
+      return mayBeUndone(row)
     case 'completed':
       // Children that were returned have all been counted; those that the code started, and did not await, have not.
       return childrenCount(row) > row.childrenTasksCompletedCount
     default:
-      // It came after all below had ended.
       return false
   }
+}
+
+/** Whether the row may have said that something is to be undone; a storage that keeps no leases does not keep that either. */
+export function mayBeUndone({ hasCompensations, leaseId, startedAt }: LeanRow): boolean {
+  return hasCompensations ?? (leaseId === undefined && startedAt !== undefined)
 }
 
 /** Whether the row is finished and reports failure. */
@@ -229,6 +236,15 @@ export function tooDeep(): DurableExecutionErrorStorageObject {
   return {
     errorType: 'generic',
     message: `A tree of executions may be at most ${LIMITS.depth} deep (limit: depth); this one would be ${LIMITS.depth + 1}`,
+    isRetryable: false,
+  }
+}
+
+/** The error of a run that returned while children were at work that its code had started. */
+export function childrenAtWork({ taskId }: LeanRow): DurableExecutionErrorStorageObject {
+  return {
+    errorType: 'generic',
+    message: `Task ${taskId} returned while children that it started by ctx.runTask were at work. Await them before it returns, or return them as children.`,
     isRetryable: false,
   }
 }

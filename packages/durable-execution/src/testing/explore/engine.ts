@@ -2,6 +2,7 @@
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { type ExecutionRow, type LeanRow, OWN_FIELDS } from '../../machine/execution.ts'
+import { type KnownRow } from '../../machine/durable.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
@@ -122,6 +123,7 @@ function decideWithReads(
 ): Decision {
   const fanIns = new Map<string, ReturnType<typeof readFanIn>>()
   const outputs = new Map<string, string>()
+  const known = new Map<string, KnownRow>()
   // Each round reads what the one before asked for; a tree this small needs no more than a few.
   for (let round = 0; round < 10; round++) {
     let drawn = 0
@@ -132,6 +134,7 @@ function decideWithReads(
       newExecutionId: () => `drawn${rows.size + drawn++}`,
       fanIns,
       outputs,
+      known,
     }
     const decision = engine.decide({ rows: family }, events, rules)
     if (decision.kind === 'decided') {
@@ -142,6 +145,9 @@ function decideWithReads(
     }
     for (const executionId of decision.outputIds) {
       outputs.set(executionId, rows.get(executionId)?.output ?? '')
+    }
+    for (const executionId of decision.rowIds) {
+      known.set(executionId, rows.get(executionId) ?? null)
     }
   }
   throw new Error('the rules ask again and again for what they were given')

@@ -252,6 +252,8 @@ function membersOn(on: ServerTransaction, ask: Ask): Partial<DurableStorageTx> {
         }),
       ),
     renewTaskExecutions: (renew) => ask(`renewal of ${renew.leases.length}`, () => on.renew(renew)),
+    getTaskExecutionsInIdRanges: (ranges) =>
+      ask(`${ranges.length} ranges of ids`, () => on.inRanges(ranges).map(copy)),
     getTaskExecutionIdsBelow: (parentId, limit) => ask('ids below', () => on.idsBelow(parentId, limit)),
   }
 }

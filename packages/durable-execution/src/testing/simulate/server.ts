@@ -15,6 +15,7 @@ import {
   alreadyExistsMessage,
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
+  type DurableStorageIdRange,
   type DurableStorageRenew,
   type DurableStorageRenewed,
   type DurableTaskExecutionStorageWhere,
@@ -165,6 +166,12 @@ export class ServerTransaction implements Holder {
 
   get(executionIds: ReadonlyArray<string>): Array<ExecutionRow> {
     return [...new Set(executionIds)].flatMap((id) => this.#current(id) ?? [])
+  }
+
+  inRanges(ranges: ReadonlyArray<DurableStorageIdRange>): Array<ExecutionRow> {
+    return this.#view().filter(({ executionId }) =>
+      ranges.some(({ from, to }) => from <= executionId && executionId < to),
+    )
   }
 
   /** What others hold is skipped, and said to be. */
