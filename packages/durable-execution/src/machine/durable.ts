@@ -36,8 +36,9 @@ export type DurableStep =
  * Whether the row that was claimed has never been run before, as far as it tells: each way back into `ready` leaves a trace in a
  * field of the engine's own. Signals may have come all the same.
  */
-export function isFirstRun({ leaseId, suspendedFor, losses = 0, retryAttempts, error }: LeanRow): boolean {
-  const isTold = leaseId !== undefined
+export function isFirstRun({ depth, suspendedFor, losses = 0, retryAttempts, error }: LeanRow): boolean {
+  // Every row is given a depth, and no claim sets it: it is there where the storage keeps such fields.
+  const isTold = depth !== undefined
   return isTold && suspendedFor === undefined && losses === 0 && retryAttempts === 0 && error === undefined
 }
 

@@ -173,7 +173,10 @@ export type DurableTaskExecutionStorageObject = {
   childIndex?: number
   /** The length of `childrenTasks`. Lost without it: counting children without reading their list. */
   childrenTasksCount?: number
-  /** What a suspended execution waits for; empty or absent if it is not suspended. Lost without it: telling it from a retry. */
+  /**
+   * What a suspended execution waits for; empty or absent if it is not suspended. A claim leaves it: of one that runs it is what it
+   * waited for before. Lost without it: telling it from a retry.
+   */
   suspendedFor?: Array<DurableSuspensionStorageObject>
   /** Of those that are due, those with the higher number come first; 0 if absent. */
   priority?: number

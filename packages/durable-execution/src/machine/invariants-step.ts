@@ -139,6 +139,7 @@ function checkClaim(before: ExecutionRow, after: ExecutionRow, context: StepCont
 const RUN_ENDS: ReadonlySet<string> = new Set([
   'succeeded',
   'fanned_out',
+  'suspended',
   'failed',
   'released',
   'lost',
