@@ -12,7 +12,7 @@ import { Outside } from '../show/outside.ts'
 import { Program } from '../show/programs.ts'
 import { runShow } from '../show/show.ts'
 import { createServices } from './services.ts'
-import { type AgentState, defineTasks, type Ticket } from './tasks.ts'
+import { type AgentState, type Approval, defineTasks, type Ticket } from './tasks.ts'
 
 const TICKETS: ReadonlyArray<Ticket> = [
   { id: 'ticket-1', customer: 'ada', order: 'A-1', text: 'Where is my lamp? I want my money back.' },
@@ -23,7 +23,7 @@ const TICKETS: ReadonlyArray<Ticket> = [
 // What the human in charge lets an agent give away.
 const MOST_CENTS = 100_000
 
-await runShow('agent', 4, async ({ folder, kills, random, say }) => {
+await runShow('agent', async ({ folder, kills, random, say }) => {
   const outside = new Outside(createServices(), random('outside'), () => killer.noteCalls())
   const services = await outside.open()
   const database = join(folder, 'agents.db')
@@ -96,7 +96,7 @@ async function decide(
       await helpdesk.signal(
         handle.getTaskExecutionId(),
         `approval ${id}`,
-        { isApproved, by: 'grace' },
+        { isApproved, by: 'grace' } satisfies Approval,
         { idempotencyKey: id },
       )
     }

@@ -54,9 +54,7 @@ function answerOf(messages: ReadonlyArray<Message>): Answer {
         : reply(`Your parcel is ${order.parcel}`)
     case 3:
       return order.parcel === 'lost'
-        ? reply(
-            heard[2]?.includes('refunded') === true ? 'You get your money back' : 'Somebody will call you',
-          )
+        ? reply(heard[2]?.includes('refunded') ? 'You get your money back' : 'Somebody will call you')
         : { role: 'assistant', text: `${ticket.id} is answered`, toolCalls: [] }
     default:
       return { role: 'assistant', text: `${ticket.id} is answered`, toolCalls: [] }

@@ -9,13 +9,13 @@ import { Program } from '../show/programs.ts'
 import { runShow } from '../show/show.ts'
 import { type Mail, People, PLOTS, type Seen } from './people.ts'
 
-await runShow('approval', 4, async (stage) => {
+await runShow('approval', async (stage) => {
   const services = {
     mail: ({ body }: Question<Mail>): void => {
       stage.say(`mail to the ${body.to} on the ${body.request}: ${body.about}`)
       const plot = PLOTS.find(({ id, answersTo }) => id === body.request && answersTo === body.about)
       if (plot !== undefined) {
-        void people.answer(plot)
+        people.answer(plot).catch(() => {})
       }
     },
   }
@@ -27,7 +27,7 @@ await runShow('approval', 4, async (stage) => {
   const killer = new Killer({
     programs: [worker, desk],
     kills: stage.kills,
-    mostCalls: 3,
+    mostCalls: 2,
     random: stage.random('kills'),
     say: stage.say,
   })
@@ -43,6 +43,7 @@ await runShow('approval', 4, async (stage) => {
       `${outside.repeats} calls repeated, no mail twice`
     )
   } finally {
+    people.leave()
     await Promise.all([worker.stop(), desk.stop()])
     await outside.close()
   }

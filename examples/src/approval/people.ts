@@ -43,6 +43,7 @@ export type Seen = { status: string; state: RequestState | undefined }
 /** Those who use the website. When it does not answer they try again, as people do. */
 export class People {
   readonly #desk: Program
+  #isHere = true
 
   constructor(desk: Program) {
     this.#desk = desk
@@ -56,6 +57,11 @@ export class People {
     await this.#call('POST', `/requests/${id}/answer`, decision)
     // Impatient, and so twice.
     await this.#call('POST', `/requests/${id}/answer`, decision)
+  }
+
+  /** They do nothing more. */
+  leave(): void {
+    this.#isHere = false
   }
 
   /** Looks until all is over; gives what was seen last. */
@@ -76,7 +82,7 @@ export class People {
   }
 
   async #call(method: string, path: string, body?: unknown): Promise<unknown> {
-    for (;;) {
+    while (this.#isHere) {
       try {
         const url = String(await this.#desk.ready)
         const response = await fetch(`${url}${path}`, {
@@ -91,5 +97,6 @@ export class People {
       }
       await pause(20)
     }
+    throw new Error('Nobody is here any more')
   }
 }

@@ -11,35 +11,33 @@ export class Books {
     this.#database = new DatabaseSync(path, { timeout: 10_000 })
     this.#database.exec(`
       pragma journal_mode = wal;
-      create table if not exists begun (key text not null);
-      create table if not exists booked (key text primary key, bookings integer not null, cents integer not null)`)
+      create table if not exists booked
+        (key text primary key, bookings integer not null, cents integer not null, asked integer not null default 1)`)
   }
 
-  /** Somebody has begun with a chunk; for the show alone. */
-  noteBegun(key: string): void {
-    this.#database.prepare('insert into begun values (?)').run(key)
-  }
-
-  /** Books a chunk. One that is in the books already changes nothing. */
+  /** Books a chunk. One that is in the books already is not booked again. */
   book(key: string, { bookings, cents }: Totals): void {
     this.#database
-      .prepare('insert into booked values (?, ?, ?) on conflict do nothing')
+      .prepare(
+        `insert into booked (key, bookings, cents) values (?, ?, ?)
+         on conflict (key) do update set asked = asked + 1`,
+      )
       .run(key, bookings, cents)
   }
 
-  /** What is in the books, and how many chunks were begun more than once. */
-  read(): Totals & { chunks: number; begunAgain: number } {
+  /** What is in the books, and how often somebody wanted to book what was there. */
+  read(): Totals & { chunks: number; repeats: number } {
     const row = this.#database
       .prepare(
         `select count(*) as chunks, coalesce(sum(bookings), 0) as bookings, coalesce(sum(cents), 0) as cents,
-           (select count(*) - count(distinct key) from begun) as begunAgain from booked`,
+           coalesce(sum(asked - 1), 0) as repeats from booked`,
       )
       .get()
     return {
       chunks: Number(row?.['chunks']),
       bookings: Number(row?.['bookings']),
       cents: Number(row?.['cents']),
-      begunAgain: Number(row?.['begunAgain']),
+      repeats: Number(row?.['repeats']),
     }
   }
 

@@ -13,7 +13,6 @@ export function defineTasks(executor: DurableExecutor, books: Books): DurableTas
     timeoutMs: 60_000,
     retryOptions: { maxAttempts: 3, baseDelayMs: 100 },
     run: async (ctx, { path, from, to }: Chunk & { path: string }) => {
-      books.noteBegun(ctx.executionId)
       const totals = await sumUp(path, { from, to })
       // The process may die right after this line, and the task be run again: the key keeps it from being booked twice.
       books.book(ctx.idempotencyKey, totals)

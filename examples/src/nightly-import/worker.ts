@@ -6,4 +6,6 @@ import { defineTasks } from './tasks.ts'
 
 const [database = '', books = ''] = process.argv.slice(2)
 
-await runWorker(database, (executor) => defineTasks(executor, new Books(books)))
+await runWorker(database, (executor) => defineTasks(executor, new Books(books)), {
+  maxConcurrentTaskExecutions: 16,
+})

@@ -15,7 +15,7 @@ const LAMPS = 100
 // Its buyer cancels it while the card is being charged.
 const REGRETTED = 'order-13'
 
-await runShow('order', 4, async (stage) => {
+await runShow('order', async (stage) => {
   const bank = new Bank()
   const warehouse = new Warehouse({ lamp: LAMPS, 'last chair': 1 })
   const outside = new Outside(createServices(bank, warehouse), stage.random('outside'), (service, body) => {
@@ -30,7 +30,7 @@ await runShow('order', 4, async (stage) => {
   const killer = new Killer({
     programs: [worker],
     kills: stage.kills,
-    mostCalls: 14,
+    mostCalls: 10,
     random: stage.random('kills'),
     say: stage.say,
   })

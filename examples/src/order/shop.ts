@@ -64,9 +64,13 @@ export class Shop {
     for (;;) {
       const { compensation } = await handle.getTaskExecution()
       if (compensation !== undefined) {
-        const undoing = await this.#executor.getTaskHandle(this.#placeOrder, compensation.executionId)
+        // It gives the names of what was undone.
+        const undoing = await this.#executor.getTaskHandle<Order, Array<string>>(
+          { id: compensation.taskId },
+          compensation.executionId,
+        )
         const end = await undoing.waitAndGetTaskFinishedExecution()
-        return end.status === 'completed' ? String(end.output) : end.status
+        return end.status === 'completed' ? end.output.join(', ') : end.status
       }
       await pause(50)
     }

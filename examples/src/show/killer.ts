@@ -60,7 +60,7 @@ export class Killer {
     this.#isAboutTo = false
     this.#callsBefore = this.#calls
     const program = this.#programs[victim]
-    if (program?.kill() === true) {
+    if (program?.kill()) {
       this.#killed += 1
       this.#say(`kill -9 ${program.name}, and start it again`)
     }

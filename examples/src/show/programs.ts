@@ -1,4 +1,4 @@
-/** Programs that run as processes of their own, and are started again however they end. */
+/** Programs that run as processes of their own, and are started again when they were killed. */
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ export class Program {
     this.#args = args
   }
 
-  /** What the program said first, by `process.send`; of the one that runs now. */
+  /** What the program said first, by `process.send`; of the one that runs now, or the next one that comes so far. */
   get ready(): Promise<unknown> {
     return this.#ready.promise
   }
@@ -28,14 +28,15 @@ export class Program {
     this.#child = child
     child.once('message', (message) => this.#ready.resolve(message))
     child.once('exit', (code) => {
-      this.#ready.reject(new Error(`${this.name} ended with ${code} before it was ready`))
+      if (this.#isWanted && code !== null) {
+        // Nobody has killed it: there is no use in starting it again.
+        throw new Error(`The ${this.name} ended by itself, with ${code}`)
+      }
       if (this.#isWanted) {
-        this.#ready = Promise.withResolvers<unknown>()
+        this.#forget()
         this.start()
       }
     })
-    // Whoever waits hears of it.
-    this.#ready.promise.catch(() => {})
   }
 
   /** As the lack of memory, or of power, would; says whether there was something to kill. */
@@ -51,5 +52,12 @@ export class Program {
       child.kill('SIGTERM')
       await once(child, 'exit')
     }
+  }
+
+  /** What the one before said does not count any more; whoever still waits for its word gets that of the next. */
+  #forget(): void {
+    const before = this.#ready
+    this.#ready = Promise.withResolvers<unknown>()
+    void this.#ready.promise.then(before.resolve)
   }
 }

@@ -1,6 +1,6 @@
 /** What every worker here does: it opens the file, defines the tasks, and runs them until it is told to stop. */
 
-import { DurableExecutor, type Logger } from 'durable-execution'
+import { DurableExecutor, type DurableExecutorOptions, type Logger } from 'durable-execution'
 import { createSqliteStorage } from 'durable-execution/sqlite'
 
 /** Nothing is logged: errors are a part of these shows, and are counted at their end. */
@@ -9,6 +9,7 @@ export const SILENT: Logger = { debug: () => {}, info: () => {}, error: () => {}
 export async function runWorker(
   path: string,
   defineTasks: (executor: DurableExecutor) => unknown,
+  options: DurableExecutorOptions = {},
 ): Promise<void> {
   const storage = createSqliteStorage({ path })
   const executor = new DurableExecutor(storage, {
@@ -18,6 +19,7 @@ export async function runWorker(
     maxLosses: 100,
     maxConcurrentTaskExecutions: 4,
     logger: SILENT,
+    ...options,
   })
   defineTasks(executor)
 
