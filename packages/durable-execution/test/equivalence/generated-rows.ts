@@ -81,10 +81,9 @@ const changes = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
-  suspendedFor: fc.array(
-    fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }),
-    { maxLength: 2 },
-  ),
+  suspendedFor: fc.array(fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }), {
+    maxLength: 2,
+  }),
 }
 
 /** A change of some fields, which may also unset what it sets. */

@@ -4,7 +4,12 @@
  */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, OWN_FIELDS } from '../../machine/execution.ts'
+import {
+  type ExecutionRow,
+  type ExecutionUpdate,
+  isFinishedStatus,
+  OWN_FIELDS,
+} from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import {
   alreadyExistsMessage,
