@@ -177,9 +177,9 @@ export type DurableTaskExecutionStorageObject = {
   suspendedFor?: Array<DurableSuspensionStorageObject>
   /** Of those that are due, those with the higher number come first; 0 if absent. */
   priority?: number
-  /** What users find it by. */
+  /** What users find it by. Lost without it: finding it so. */
   tags?: Record<string, string>
-  /** When it times out, whatever it is doing. */
+  /** When it times out, whatever it is doing. Lost without it: the deadline, and that of all below. */
   deadlineAt?: Date
 }
 

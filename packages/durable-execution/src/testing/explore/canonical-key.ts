@@ -1,5 +1,6 @@
 /** One short text for each world; worlds that differ only in names of executors have the same. */
 
+import { isDeadlineOver } from '../../machine/deadline.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { type ExecutionHistory } from '../../machine/history.ts'
 import { type Scenario } from './scenario.ts'
@@ -74,6 +75,7 @@ function textOfRow(row: ExecutionRow): string {
     row.retryAttempts,
     row.losses,
     row.startAt.getTime() > NOW,
+    row.deadlineAt === undefined ? '' : isDeadlineOver(row, NOW),
     row.startedAt === undefined ? '' : row.startedAt.getTime() - NOW,
     row.leaseId,
     row.finishedAt === undefined ? '' : row.finishedAt.getTime() - NOW,

@@ -1,6 +1,7 @@
 /** How the runs of an executor may end, one by one and several in one transaction. */
 
 import { type NewChild, type OutsideEvent } from '../../machine/event.ts'
+import { deadlineExceeded, isDeadlineOver } from '../../machine/deadline.ts'
 import { holdsLease } from '../../machine/attempt.ts'
 import { type Carrier, type Committed, transact, transactGuarded } from './engine.ts'
 import { type Outcome, type Scenario, templateOf } from './scenario.ts'
@@ -77,8 +78,16 @@ function eventsOf(actor: Actor, run: Run): Array<OutsideEvent> {
   const taskId = actor.world.rows.get(run.executionId)?.taskId ?? ''
   const outcomes = scenario.tasks[taskId]?.outcomes ?? []
   // A run that was fenced off is refused whatever it says, so that one thing it may say is enough.
-  const possible = isAlive(actor, run) ? outcomes : outcomes.slice(0, 1)
-  return possible.map((outcome) => eventOf(scenario, run, outcome))
+  const isRunning = isAlive(actor, run)
+  const possible = isRunning ? outcomes : outcomes.slice(0, 1)
+  const events = possible.map((outcome) => eventOf(scenario, run, outcome))
+  const row = actor.world.rows.get(run.executionId)
+  if (isRunning && row !== undefined && isDeadlineOver(row, NOW)) {
+    // It is stopped, or was not begun; or it had ended in time, and that is told late.
+    const { executionId, lease } = run
+    events.push({ kind: 'failed', executionId, lease, error: deadlineExceeded() })
+  }
+  return events
 }
 
 function isAlive({ world }: Actor, run: Run): boolean {
