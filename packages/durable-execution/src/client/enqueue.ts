@@ -5,10 +5,14 @@ import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Serializer } from '../base/serializer.ts'
+import { type Wishes } from '../machine/event.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../machine/execution.ts'
+import { addWishes } from '../machine/new-row.ts'
 import { type TaskDefinition } from '../task/define.ts'
+import { resolveWishes } from '../task/enqueue-options.ts'
 import {
   type DurableTaskEnqueueOptions,
+  isGiven,
   resolveEnqueueOptions,
   type ResolvedOptions,
 } from '../task/options.ts'
@@ -41,10 +45,11 @@ export function prepareExecution(
   doors: EnqueueDoors,
 ): MaybePromise<ExecutionRow> {
   const resolved = resolveEnqueueOptions(definition.id, definition.options, options)
+  const wishes = resolveWishes(definition.id, options, doors.now)
   return definition.validateInput === undefined
-    ? toRow(definition.id, input, resolved, doors)
+    ? toRow(definition.id, input, resolved, wishes, doors)
     : checkInput(definition.id, definition.validateInput, input).then((validated) =>
-        toRow(definition.id, validated, resolved, doors),
+        toRow(definition.id, validated, resolved, wishes, doors),
       )
 }
 
@@ -67,6 +72,7 @@ export async function prepareExecutions(
   }
   // Checked even if there is no input, and for most inputs all there is to resolve.
   resolveEnqueueOptions(definition.id, definition.options, common)
+  resolveWishes(definition.id, common, doors.now)
   const rows: Array<ExecutionRow> = []
   for (const given of inputs as ReadonlyArray<unknown>) {
     const { input, options } = isWithOptions(given)
@@ -82,6 +88,7 @@ function toRow(
   taskId: string,
   input: unknown,
   { retryOptions, sleepMsBeforeRun, timeoutMs }: ResolvedOptions,
+  wishes: Wishes,
   { serializer, maxPayloadBytes, now, newExecutionId }: EnqueueDoors,
 ): ExecutionRow {
   const runInput = serializer.serialize(input)
@@ -96,7 +103,7 @@ function toRow(
     runInput,
   })
   row.depth = 1
-  return row
+  return addWishes(row, wishes)
 }
 
 function isWithOptions(given: unknown): given is DurableTaskInputWithOptions<unknown> {
@@ -122,7 +129,22 @@ function ownOptions(
       false,
     )
   }
-  return typeof own === 'object' ? { ...common, ...withoutMissing(own) } : own
+  return typeof own === 'object' ? { ...withoutOther(common, own), ...withoutMissing(own) } : own
+}
+
+/** What the call says for all, without the other way to say when that the input's own options take the place of. */
+function withoutOther(
+  common: DurableTaskEnqueueOptions | null | undefined,
+  { startAt, sleepMsBeforeRun }: DurableTaskEnqueueOptions,
+): DurableTaskEnqueueOptions {
+  const rest = { ...common }
+  if (isGiven(startAt)) {
+    delete rest.sleepMsBeforeRun
+  }
+  if (isGiven(sleepMsBeforeRun)) {
+    delete rest.startAt
+  }
+  return rest
 }
 
 function withoutMissing(options: object): object {

@@ -10,11 +10,13 @@ import {
 import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
+import { deadlineExceeded, isDeadlineOver } from '../machine/deadline.ts'
 import { type Lease, type NewChild } from '../machine/event.ts'
 import { damagedField, type ExecutionRow } from '../machine/execution.ts'
 import { type Settlement } from '../store/settle.ts'
 import { createRunContext } from '../task/context.ts'
 import { type DurableChildTask, type RunOutcome, type TaskDefinition } from '../task/define.ts'
+import { resolveWishes } from '../task/enqueue-options.ts'
 import { resolveEnqueueOptions } from '../task/options.ts'
 import { checkInput } from '../task/schema.ts'
 import { type Engine } from './engine.ts'
@@ -32,9 +34,14 @@ export type AttemptEvent = Settlement['event']
 
 /**
  * Runs the function, and gives its event at once if the function did not wait for anything: a promise for
- * each of many short runs is most of what they cost.
+ * each of many short runs is most of what they cost. An execution whose deadline passed before it was claimed is not run.
  */
 export function runAttempt(attempt: Attempt, engine: Engine): MaybePromise<AttemptEvent> {
+  if (isTooLate(attempt.row, engine)) {
+    const { taskId, executionId, error } = attempt.row
+    engine.logger.info(`Task ${taskId} (execution ${executionId}) is not run: its deadline has passed`)
+    return failedEvent(attempt, deadlineExceeded(error?.message))
+  }
   const caught = (error: unknown): AttemptEvent => eventOfError(attempt, error, engine)
   try {
     const event = callUserCode(attempt, engine)
@@ -42,6 +49,14 @@ export function runAttempt(attempt: Attempt, engine: Engine): MaybePromise<Attem
   } catch (error) {
     return caught(error)
   }
+}
+
+// The claim was made by the same clock, which may have been set since.
+function isTooLate(row: ExecutionRow, { store }: Engine): boolean {
+  return (
+    row.deadlineAt !== undefined &&
+    isDeadlineOver(row, Math.max(store.now(), row.startedAt?.getTime() ?? -Infinity))
+  )
 }
 
 function eventOfError(attempt: Attempt, error: unknown, engine: Engine): AttemptEvent {
@@ -152,6 +167,7 @@ function prepareChild(
     )
   }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
+  const wishes = resolveWishes(childTaskId, child.options, engine.store.now)
   const toChild = (input: unknown): NewChild => {
     const runInput = engine.serializer.serialize(input)
     // A sequence hands on what its members gave, and what the engine composed for them may be larger.
@@ -160,7 +176,15 @@ function prepareChild(
     }
     const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
     const executionId = engine.store.newExecutionId()
-    return { taskId: childTaskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput }
+    return {
+      ...wishes,
+      taskId: childTaskId,
+      executionId,
+      retryOptions,
+      sleepMsBeforeRun,
+      timeoutMs,
+      runInput,
+    }
   }
   return definition.validateInput === undefined
     ? toChild(child.input)

@@ -4,12 +4,7 @@ import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
 import { ChurningMap } from '../base/churning-map.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
-import { TimerQueue } from '../base/timer-queue.ts'
-import {
-  type DurableExecutionError,
-  DurableExecutionTimedOutError,
-  toErrorStorageObject,
-} from '../base/errors.ts'
+import { type DurableExecutionError, toErrorStorageObject } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { assert } from '../base/assert.ts'
 import { type Lease } from '../machine/event.ts'
@@ -18,6 +13,7 @@ import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type Engine } from './engine.ts'
 import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
+import { RunLimits } from './run-limits.ts'
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
 export type Run = Attempt & {
@@ -33,7 +29,11 @@ export type Run = Attempt & {
   isActive: boolean
   /** Whether its lease is ours: from the claim until the outcome is settled or dropped. */
   isHeld: boolean
+  /** When its function was called, on the monotonic clock. */
+  startedAt: Millis
   timer: Timer | undefined
+  /** Whether that timer is for the deadline of the execution, and not for the timeout of the attempt. */
+  isTimedByDeadline: boolean
 }
 
 /** What the runs need of the other parts. */
@@ -60,14 +60,14 @@ export class Runs {
   /** Slots kept for rows that are being claimed just now. */
   #reserved = 0
   #suspectCount = 0
-  readonly #timeouts: TimerQueue<Run>
+  readonly #limits: RunLimits
   #onChange: Array<() => void> = []
 
   constructor(engine: Engine, shutdownSignal: CancelSignal, doors: RunsDoors) {
     this.#engine = engine
     this.#shutdownSignal = shutdownSignal
     this.#doors = doors
-    this.#timeouts = new TimerQueue(engine.doors.clock, (run) => this.#timeOut(run))
+    this.#limits = new RunLimits(engine, (run, error) => this.#timeOut(run, error))
   }
 
   /** How many slots are taken. */
@@ -140,17 +140,18 @@ export class Runs {
       isToldToLeave: false,
       isActive: true,
       isHeld: true,
+      startedAt: doors.clock.monotonicNow(),
       timer: undefined,
+      isTimedByDeadline: false,
     }
     this.#runs.set(row.executionId, run)
     this.#activeCount += 1
     this.#heldCount += 1
     this.#suspectCount += isSuspect(row) ? 1 : 0
-    const startedAt = doors.clock.monotonicNow()
     const event = runAttempt(run, this.#engine)
     if (event instanceof Promise) {
       // What has ended already needs no timer.
-      run.timer = this.#timeouts.set(startedAt, row.timeoutMs, run)
+      run.timer = this.#limits.set(run)
       void event.then((ended) => this.#end(run, ended))
     } else {
       this.#end(run, event)
@@ -208,7 +209,7 @@ export class Runs {
 
   /** Nothing is timed any more: all has ended, or was abandoned. */
   stopTiming(): void {
-    this.#timeouts.clear()
+    this.#limits.clear()
   }
 
   active(): Array<Run> {
@@ -237,8 +238,7 @@ export class Runs {
   }
 
   // The signal fires first, the outcome is written at once, and the function has a second to end.
-  #timeOut(run: Run): void {
-    const error = new DurableExecutionTimedOutError()
+  #timeOut(run: Run, error: DurableExecutionError): void {
     OwnCancelSignal.cancel(run.cancelSignal, error)
     if (!run.isDecided) {
       run.isDecided = true

@@ -33,6 +33,10 @@ const nearlyRight = fc.constantFrom<unknown>(
   { serialize: quiet },
   { serialize: quiet, deserialize: {} },
   quiet,
+  { customer: 'ACME', 'a.b:c/d-e': '' },
+  { 'a b': 'x' },
+  new Date(0),
+  new Date(8.64e15),
   'task_1',
   'a'.repeat(255),
   'a'.repeat(256),
@@ -190,6 +194,9 @@ describe('an enqueue', () => {
           await (isMany ? executor.enqueueTasks(task, [1, 2], given) : executor.enqueueTask(task, 1, given)),
       )
       const wrong = wrongNames(ENQUEUE_RULES, options)
+      if (!isNothing(options['startAt']) && !isNothing(options['sleepMsBeforeRun'])) {
+        wrong.push('startAt')
+      }
       assertTold(wrong, error)
       const rows = await rowsOf(storage)
       assert.equal(rows.length, wrong.length > 0 ? 0 : isMany ? 2 : 1)
@@ -234,4 +241,9 @@ function assertResolved(row: ExecutionRow, given: Record<string, unknown>): void
   assert.deepEqual(row.retryOptions, Object.fromEntries(names.map((name) => [name, retry[name]])))
   assert.equal(row.timeoutMs, given['timeoutMs'])
   assert.equal(row.sleepMsBeforeRun, Math.max(0, (given['sleepMsBeforeRun'] ?? 0) as number))
+  assert.deepEqual(row.tags ?? {}, { ...(given['tags'] as object | undefined) })
+  const deadlineMs = given['deadlineMs'] as number | undefined
+  const endsInMs =
+    row.deadlineAt === undefined ? undefined : row.deadlineAt.getTime() - row.createdAt.getTime()
+  assert.equal(endsInMs, deadlineMs === undefined ? undefined : Math.ceil(deadlineMs))
 }

@@ -7,6 +7,7 @@ import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
+import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
 import { DUE_MOMENT_CASES } from './cases-due-moments.ts'
@@ -36,6 +37,7 @@ import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
+import { START_AT_TAGS_CASES } from './cases-start-at-tags.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
@@ -64,9 +66,11 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...DEFINITION_CASES,
     ...INPUT_CASES,
     ...ENQUEUE_MANY_CASES,
+    ...START_AT_TAGS_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
+    ...DEADLINE_CASES,
     ...LONG_DELAY_CASES,
     ...LIMIT_CASES,
     ...SEQUENCE_CASES,
@@ -78,6 +82,12 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
   needsOptionalFields: {
     'difference.losses_counted': 'the count of losses is not among the fields it keeps',
     'limit.depth': 'how deep a row is is not among the fields it keeps',
+    'tags.kept': 'tags are not among the fields it keeps',
+    ...Object.fromEntries(
+      Object.keys(DEADLINE_RULES)
+        .filter((rule) => rule !== 'deadline.valid')
+        .map((rule) => [rule, 'the deadline is not among the fields it keeps']),
+    ),
     'sequence.long': 'it reads all of its rows at each call, which takes too long with two hundred',
   },
 }
