@@ -40,6 +40,8 @@ export type DurableExecutionErrorStorageObject = {
 export class DurableExecutionError extends Error {
   /** Whether the attempt may be retried. */
   readonly isRetryable: boolean
+  /** The execution that ended with it, or goes on without who waited; only where `runTask` rejects with it. */
+  declare readonly execution?: { taskId: string; executionId: string }
 
   /**
    * @param message - What went wrong.
@@ -93,6 +95,14 @@ export class DurableExecutionCancelledError extends DurableExecutionError {
   override getErrorType(): DurableExecutionErrorType {
     return 'cancelled'
   }
+}
+
+/** The error, with the execution that it is about. */
+export function aboutExecution(
+  error: DurableExecutionError,
+  execution: { taskId: string; executionId: string },
+): DurableExecutionError {
+  return Object.assign(error, { execution })
 }
 
 /** Cuts a message that is longer than a row keeps, without splitting a character. */

@@ -166,6 +166,12 @@ function prepareChild(
       false,
     )
   }
+  if (child.options?.idempotencyKey !== undefined && child.options.idempotencyKey !== null) {
+    throw new DurableExecutionError(
+      `Option idempotencyKey of child task ${childTaskId} is not possible: a child is of one parent, and appears once with its outcome. Leave it out.`,
+      false,
+    )
+  }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
   const wishes = resolveWishes(childTaskId, child.options, engine.store.now)
   const toChild = (input: unknown): NewChild => {

@@ -40,6 +40,22 @@ export function resolveWishes(taskId: string, given: Given, now: () => Millis): 
   return wishes
 }
 
+/** Checks the key under which there is to be one execution of the task; undefined without one. */
+export function resolveKey(taskId: string, given: Given): string | undefined {
+  const key: unknown = given?.idempotencyKey
+  if (!isGiven(key)) {
+    return undefined
+  }
+  if (typeof key === 'string' && key.length >= 1 && key.length <= LIMITS.nameLength) {
+    return key
+  }
+  const got = typeof key === 'string' ? `${key.length} characters` : shown(key)
+  throw new DurableExecutionError(
+    `Invalid idempotencyKey for task ${taskId}: it must be a text of 1 to ${LIMITS.nameLength} characters (limit: nameLength), got ${got}`,
+    false,
+  )
+}
+
 function resolveStartAt(taskId: string, given: unknown, now: Millis): Millis {
   const at = types.isDate(given) ? given.getTime() : NaN
   if (at <= now + LIMITS.delayMs) {

@@ -38,6 +38,11 @@ export type DurableTaskEnqueueOptions = {
   /** How long each attempt may take, in milliseconds: an integer, 1 or more. */
   timeoutMs?: number | null | undefined
   /**
+   * There is one execution of the task for each key: enqueued again under the same key, with the same input, it is that
+   * one, active or finished, as long as it is not deleted. Another input is refused. 1 to 255 characters; not for children.
+   */
+  idempotencyKey?: string | null | undefined
+  /**
    * Not before this moment does it begin; at once, if the moment has passed. Instead of `sleepMsBeforeRun`, and at
    * most a hundred years from now.
    */
@@ -70,7 +75,7 @@ export type ResolvedOptions = {
 // Options that are planned and not built. Taking them in silence would promise what does not happen.
 const NOT_BUILT = {
   task: ['childrenPolicy', 'deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
-  enqueue: ['debounceKey', 'debounceMs', 'idempotencyKey', 'limitKey', 'maxDebounceMs', 'priority', 'queue'],
+  enqueue: ['debounceKey', 'debounceMs', 'limitKey', 'maxDebounceMs', 'priority', 'queue'],
   executor: ['retention'],
 } as const
 

@@ -98,7 +98,7 @@ export const ENQUEUE_RULES: Readonly<Record<string, Rule>> = {
   startAt: orNothing(startAt),
   deadlineMs: orNothing(deadlineMs),
   tags: orNothing(tags),
-  idempotencyKey: notBuilt,
+  idempotencyKey: orNothing((value) => typeof value === 'string' && value.length >= 1 && value.length <= 255),
   priority: notBuilt,
 }
 

@@ -12,7 +12,7 @@ import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
 import { claimRows } from './claim.ts'
 import { ClaimCursor } from './claim-cursor.ts'
-import { insertRows } from './insert.ts'
+import { insertMissingRows, insertRows } from './insert.ts'
 import { renewRows } from './renew.ts'
 import { type Given } from './driver.ts'
 import { type Call } from './session.ts'
@@ -42,6 +42,7 @@ export function createOperations(table: string): PostgresOperations {
   const cursor = new ClaimCursor()
   return {
     insertTaskExecutions: (executions) => insertRows(table, executions),
+    insertTaskExecutionsIfMissing: (executions) => insertMissingRows(table, executions),
     getTaskExecutionIds: (where, limit) => select(table, where, 'execution_id', limit, idsOf),
     getTaskExecutions: (where, limit) => select(table, where, WHOLE, limit, readRows),
     updateTaskExecutions: (where, update) => updateRows(table, where, update),

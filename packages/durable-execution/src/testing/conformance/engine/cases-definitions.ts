@@ -199,6 +199,6 @@ const rowCases: Array<EngineConformanceCase> = [
   ),
 ]
 
-const PLANNED = ['idempotencyKey', 'queue', 'limitKey', 'priority']
+const PLANNED = ['queue', 'limitKey', 'priority']
 
 export const DEFINITION_CASES: Array<EngineConformanceCase> = [...optionCases, ...rowCases]

@@ -23,6 +23,7 @@ import { HEALTH_CASES } from './cases-health.ts'
 import { CLOCK_CASES } from './cases-clocks.ts'
 import { HINT_CASES } from './cases-hints.ts'
 import { INPUT_CASES } from './cases-inputs.ts'
+import { KEY_CASES } from './cases-keys.ts'
 import { KNOWN_TASKS_CASES } from './cases-known-tasks.ts'
 import { LEASE_CASES } from './cases-leases.ts'
 import { LIMIT_CASES } from './cases-limits.ts'
@@ -35,6 +36,7 @@ import { PARENT_CASES } from './cases-parents.ts'
 import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
+import { RUN_TASK_CASES } from './cases-run-task.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
 import { START_AT_TAGS_CASES } from './cases-start-at-tags.ts'
@@ -67,6 +69,7 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...INPUT_CASES,
     ...ENQUEUE_MANY_CASES,
     ...START_AT_TAGS_CASES,
+    ...KEY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
@@ -109,6 +112,7 @@ const TREES: EngineTheme = {
     ...CASCADE_CASES,
     ...HANDLE_CASES,
     ...WAITING_CASES,
+    ...RUN_TASK_CASES,
     ...TREE_SAFETY_CASES,
   ],
   needsOptionalFields: {},

@@ -1,6 +1,7 @@
 /** The rules of tasks, inputs, attempts, limits and sequences, each in a sentence. */
 
 import { DEADLINE_RULES } from './cases-deadlines.ts'
+import { KEY_RULES } from './cases-keys.ts'
 import { START_AT_TAGS_RULES } from './cases-start-at-tags.ts'
 
 /** Rule ids and what each says. */
@@ -43,6 +44,7 @@ export const RULES_A: Record<string, string> = {
   'many.tried_again': 'Many enqueued together are tried again like one, and never enqueued twice.',
 
   ...START_AT_TAGS_RULES,
+  ...KEY_RULES,
   ...DEADLINE_RULES,
 
   'execution_id.form': 'An execution id starts with te_, is unique, and sorts by creation.',
