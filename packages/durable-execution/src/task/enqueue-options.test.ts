@@ -43,15 +43,15 @@ test('the limits themselves are taken', () => {
 
 describe('refused', () => {
   const refused: Array<[object, string]> = [
-    ...[
-      [5, '5'],
-      ['2030-01-01', '2030-01-01'],
-      [new Date(NaN), 'an invalid Date'],
-      [{}, 'object'],
-      [new Date(NOW + LIMITS.delayMs + 1), '2069-12-07T00:16:40.001Z'],
-    ].map(([startAt, got]): [object, string] => [
+    ...Object.entries<unknown>({
+      5: 5,
+      '2030-01-01': '2030-01-01',
+      'an invalid Date': new Date(NaN),
+      object: {},
+      '2069-12-07T00:16:40.001Z': new Date(NOW + LIMITS.delayMs + 1),
+    }).map(([got, startAt]): [object, string] => [
       { startAt },
-      `Invalid startAt for task X: it must be a Date, at most a hundred years from now (limit: delayMs), got ${String(got)}`,
+      `Invalid startAt for task X: it must be a Date, at most a hundred years from now (limit: delayMs), got ${got}`,
     ]),
     [
       { startAt: new Date(NOW), sleepMsBeforeRun: 0 },
@@ -78,10 +78,12 @@ describe('refused', () => {
       'Invalid tags for task X: a name has 1 to 255 letters, digits and characters of _ . : / - (limit: nameLength), ' +
         `and is not __proto__; got ${JSON.stringify(name)}`,
     ]),
-    ...[5, null, undefined, {}].map((value): [object, string] => [
-      { tags: { a: value } },
-      `Invalid tags for task X: the value of a must be a text, got ${typeof value === 'object' && value ? 'object' : String(value)}`,
-    ]),
+    ...Object.entries<unknown>({ 5: 5, null: null, undefined, object: {} }).map(
+      ([got, value]): [object, string] => [
+        { tags: { a: value } },
+        `Invalid tags for task X: the value of a must be a text, got ${got}`,
+      ],
+    ),
     [
       { tags: { a: 'x'.repeat(256) } },
       'Invalid tags for task X: the value of a has 256 characters; at most 255 are allowed (limit: nameLength)',

@@ -257,7 +257,7 @@ export class ServerTransaction implements Holder {
     return kept
   }
 
-  // A child's id is the larger one: children are locked before their parents.
+  // Descending, by everybody.
   #inLockOrder<T extends { executionId: string }>(items: ReadonlyArray<T>): Array<T> {
     return items.toSorted((a, b) => (a.executionId < b.executionId ? 1 : -1))
   }

@@ -7,6 +7,7 @@ import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
+import { TREE_DEADLINE_CASES } from './cases-deadlines-of-trees.ts'
 import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
@@ -36,6 +37,7 @@ import { PARENT_CASES } from './cases-parents.ts'
 import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
+import { RIVAL_KEY_CASES } from './cases-rival-keys.ts'
 import { RUN_TASK_CASES } from './cases-run-task.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
@@ -70,10 +72,12 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...ENQUEUE_MANY_CASES,
     ...START_AT_TAGS_CASES,
     ...KEY_CASES,
+    ...RIVAL_KEY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
     ...DEADLINE_CASES,
+    ...TREE_DEADLINE_CASES,
     ...LONG_DELAY_CASES,
     ...LIMIT_CASES,
     ...SEQUENCE_CASES,
