@@ -139,8 +139,8 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
       },
       {
         file: 'machine/table.ts',
-        from: `finalize_failed: to('finalize_task_failed')`,
-        to: `finalize_failed: to('finalize_task_failed', 'completed')`,
+        from: `finalize_failed: to('finalize_task_failed', 'timed_out')`,
+        to: `finalize_failed: to('finalize_task_failed', 'timed_out', 'completed')`,
       },
     ],
   },

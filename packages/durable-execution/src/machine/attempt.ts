@@ -2,8 +2,15 @@
 
 import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { deadlineExceeded, deadlineOf, dueBy } from './deadline.ts'
 import { type ExecutionEvent, type Lease, type Refusal } from './event.ts'
-import { type ExecutionUpdate, type FinishedStatus, isFinishedStatus, type LeanRow } from './execution.ts'
+import {
+  childrenCount,
+  type ExecutionUpdate,
+  type FinishedStatus,
+  isFinishedStatus,
+  type LeanRow,
+} from './execution.ts'
 import { nextAttemptAfterLossAt, nextAttemptAt } from './retry.ts'
 
 type EventOf<K extends ExecutionEvent['kind']> = Extract<ExecutionEvent, { kind: K }>
@@ -65,7 +72,7 @@ export function failed(row: LeanRow, event: EventOf<'failed'>, now: Millis): Mov
   return holdsLease(row, event.lease) ? afterError(row, event.error, now) : 'stale'
 }
 
-/** The attempt ended with this error: retried, or the end. */
+/** The attempt ended with this error: retried, or the end. A retry that would begin at the deadline or later is none. */
 export function afterError(
   row: LeanRow,
   error: DurableExecutionErrorStorageObject,
@@ -75,6 +82,9 @@ export function afterError(
   const retryAt = error.isRetryable ? nextAttemptAt(row.retryOptions, row.retryAttempts, now) : null
   if (retryAt === null) {
     return { ...finish(row, statusFor(error), now), error: kept, losses: 0 }
+  }
+  if (retryAt >= deadlineOf(row)) {
+    return { ...finish(row, 'timed_out', now), error: deadlineExceeded(error.message), losses: 0 }
   }
   return {
     status: 'ready',
@@ -126,7 +136,7 @@ export function lost(row: LeanRow, event: EventOf<'lost'>, now: Millis): Move {
     status: 'ready',
     error: { errorType: 'generic', message: 'Task expired', isRetryable: false },
     losses,
-    startAt: new Date(nextAttemptAfterLossAt(losses, now)),
+    startAt: new Date(dueBy(row, nextAttemptAfterLossAt(losses, now), now)),
     unsetExpiresAt: true,
     ...NOT_SUSPENDED,
     updatedAt: new Date(now),
@@ -169,14 +179,17 @@ export function isRepeated(row: LeanRow, event: ExecutionEvent): boolean {
         (row.status.startsWith('waiting') ||
           row.finalizeTask !== undefined ||
           row.status === 'completed' ||
-          row.status === 'children_tasks_failed')
+          row.status === 'children_tasks_failed' ||
+          (row.status === 'timed_out' && childrenCount(row) > 0))
       )
     case 'failed':
       return (
         wasClaimedBy(row, event.lease) &&
         (row.status === 'ready' || isFinishedStatus(row.status)) &&
-        row.error?.message === cutMessage(event.error.message) &&
-        row.error.errorType === event.error.errorType
+        [event.error, deadlineExceeded(event.error.message)].some(
+          ({ message, errorType }) =>
+            row.error?.message === cutMessage(message) && row.error.errorType === errorType,
+        )
       )
     case 'suspended':
       return (

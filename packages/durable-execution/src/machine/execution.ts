@@ -180,9 +180,9 @@ export type DurableTaskExecutionStorageObject = {
   suspendedFor?: Array<DurableSuspensionStorageObject>
   /** Of those that are due, those with the higher number come first; 0 if absent. */
   priority?: number
-  /** What users find it by. */
+  /** What users find it by. Lost without it: finding it so. */
   tags?: Record<string, string>
-  /** When it times out, whatever it is doing. */
+  /** When it times out, whatever it is doing. Lost without it: the deadline, and that of all below. */
   deadlineAt?: Date
   /**
    * Whether something is to be undone if it ends badly. Lost without it: seeing in a view what undoes it; and each row that ends badly costs
@@ -192,7 +192,7 @@ export type DurableTaskExecutionStorageObject = {
 }
 
 /** The optional fields: the engine's own, which a storage may not keep. */
-export const OWN_FIELDS = [
+export const OWN_FIELDS: ReadonlyArray<keyof DurableTaskExecutionStorageObject> = [
   'leaseId',
   'executorId',
   'losses',
@@ -204,7 +204,7 @@ export const OWN_FIELDS = [
   'tags',
   'deadlineAt',
   'hasCompensations',
-] as const satisfies ReadonlyArray<keyof DurableTaskExecutionStorageObject>
+]
 
 /**
  * A change of a row. What is `undefined` stays as it is; only the `unset…` flags clear a field.

@@ -196,8 +196,22 @@ function checkOutcome(row: ExecutionRow, { children, finalizes }: Below, report:
         report('S12', 'it says that its finalize execution failed, which it did not')
       }
       return
+    case 'timed_out':
+      if (children.length > 0 || finalize !== undefined) {
+        checkDeadline(row, reported.length > 0 || (finalize !== undefined && endedBadly(finalize)), report)
+      }
+      return
     default:
       return
+  }
+}
+
+function checkDeadline(row: ExecutionRow, hasCause: boolean, report: Report): void {
+  if (row.deadlineAt === undefined) {
+    report('S12', 'it timed out while it waited, and has no deadline')
+  }
+  if (!hasCause) {
+    report('S12', 'it timed out while it waited, and nothing below it ended badly')
   }
 }
 

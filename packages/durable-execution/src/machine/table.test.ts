@@ -106,8 +106,10 @@ const OF_PARENTS: ReadonlyArray<Case> = [
   { row: waiting({ of: 1 }), event: childCompleted, to: 'completed', isPlain: true },
   { row: waiting({ of: 1 }), event: childCompleted, to: 'children_tasks_failed', isUnreadable: true },
   { row: waiting({ of: 1 }), event: childFailed, to: 'children_tasks_failed' },
+  { row: waiting({ of: 1, deadlineAt: new Date(NOW) }), event: childFailed, to: 'timed_out' },
   { row: waitingForFinalize(), event: finalizeCompleted, to: 'completed' },
   { row: waitingForFinalize(), event: finalizeFailed, to: 'finalize_task_failed' },
+  { row: waitingForFinalize({ deadlineAt: new Date(NOW) }), event: finalizeFailed, to: 'timed_out' },
 ]
 
 const OF_DURABLE_CODE: ReadonlyArray<Case> = [

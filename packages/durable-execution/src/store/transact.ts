@@ -83,6 +83,11 @@ export function isOfTheMoment(error: unknown): boolean {
     : typeof code === 'string' && OF_THE_MOMENT.test(code)
 }
 
+/** Whether the error is one of ours that says that the same again will fail again. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof DurableExecutionError && !error.isRetryable
+}
+
 type OptionalOperation = Exclude<
   keyof DurableStorageTx,
   'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'
@@ -137,10 +142,9 @@ export async function withUserTries<T>(
     try {
       return await attempt(tries)
     } catch (error) {
-      const isFinal = error instanceof DurableExecutionError && !error.isRetryable
       const pauseMs = jitter(LIMITS.userBackoffMs * 2 ** (tries - 1), random)
       const isLate = clock.monotonicNow() - startedAt + pauseMs > LIMITS.userTriesMs
-      if (isFinal || isLate || tries >= LIMITS.userTries) {
+      if (isFinal(error) || isLate || tries >= LIMITS.userTries) {
         throw error
       }
       await new Promise<void>((resolve) => {

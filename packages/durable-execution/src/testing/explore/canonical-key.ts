@@ -1,5 +1,6 @@
 /** One short text for each world; worlds that differ only in names of executors have the same. */
 
+import { isDeadlineOver } from '../../machine/deadline.ts'
 import { type ExecutionEvent } from '../../machine/event.ts'
 import { type DurableSuspensionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
 import { type ExecutionHistory } from '../../machine/history.ts'
@@ -79,6 +80,7 @@ function textOfRow(row: ExecutionRow): string {
     row.startAt.getTime() > NOW,
     isFarOff(row),
     row.suspendedFor?.map(textOfWait).join(' '),
+    row.deadlineAt === undefined ? '' : isDeadlineOver(row, NOW),
     row.startedAt === undefined ? '' : row.startedAt.getTime() - NOW,
     row.leaseId,
     row.finishedAt === undefined ? '' : row.finishedAt.getTime() - NOW,

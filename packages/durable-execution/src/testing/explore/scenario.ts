@@ -51,6 +51,8 @@ export type Scenario = {
   executors: ReadonlyArray<ReadonlyArray<string>>
   misfortunes: Partial<Misfortunes>
   maxLosses: number
+  /** How long the root may take; its deadline passes at any time, or never. */
+  deadlineMs?: number
   /** How many transactions may have found something and not have come to their second step. */
   maxOpenFinds: number
   /** Whether a settling transaction locks the parents too, or leaves all closing to others. */

@@ -188,6 +188,21 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   },
   {
     ...usual,
+    name: 'a deadline',
+    about: 'the deadline of a tree passes at any time, and executors crash beside that',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried')], finalizeTaskId: 'last' },
+      child: good,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    deadlineMs: 10_000,
+    misfortunes: { crashes: 1, cancels: 1 },
+  },
+  {
+    ...usual,
     name: "the contract's fields only",
     about: 'a storage that keeps no leases, losses, depths and places: the fence is startedAt alone',
     tasks: {

@@ -1,6 +1,7 @@
 /** How the runs of an executor may end, one by one and several in one transaction. */
 
 import { type NewChild, type OutsideEvent } from '../../machine/event.ts'
+import { deadlineExceeded, isDeadlineOver } from '../../machine/deadline.ts'
 import { holdsLease } from '../../machine/attempt.ts'
 import { eventsOfCode } from './durable-code.ts'
 import { type Carrier, type Committed, transact, transactGuarded } from './engine.ts'
@@ -85,7 +86,17 @@ function eventsOf(actor: Actor, run: Run): Array<OutsideEvent> {
     outcomes.map((outcome) => eventOf(scenario, run, outcome)),
   )
   // A run that was fenced off is refused whatever it says, so that one thing it may say is enough.
-  return isAlive(actor, run) ? possible : possible.slice(0, 1)
+  const isRunning = isAlive(actor, run)
+  const events = isRunning ? possible : possible.slice(0, 1)
+  const row = rows.get(run.executionId)
+  return isRunning && row !== undefined && isDeadlineOver(row, NOW)
+    ? [...events, stoppedByDeadline(run)]
+    : events
+}
+
+/** It is stopped, or was not begun; or it had ended in time, and that is told late. */
+function stoppedByDeadline({ executionId, lease }: Run): OutsideEvent {
+  return { kind: 'failed', executionId, lease, error: deadlineExceeded() }
 }
 
 /** The run after its settle was answered; undefined if it is over. */

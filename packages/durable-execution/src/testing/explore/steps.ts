@@ -1,6 +1,7 @@
 /** All that can happen next in a world. */
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
+import { isDeadlineOver } from '../../machine/deadline.ts'
 import { ACTIVE_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
 import { recordStart } from '../../machine/history.ts'
 import { afterCommit, type Carrier, type Committed, type Engine, transact } from './engine.ts'
@@ -53,6 +54,7 @@ export function stepsFrom(world: World, scenario: Scenario, engine: Engine): Arr
   addCancels(world, outside, steps)
   addSignals(world, outside, steps)
   addPassingTime(world, steps)
+  addDeadline(world, steps)
   return steps
 }
 
@@ -237,6 +239,23 @@ function addPassingTime(world: World, steps: Array<Step>): void {
       }
     }
   }
+}
+
+/** The deadline of a whole tree passes, and what was to begin later is due with it. Nothing needs that to come to its end. */
+function addDeadline(world: World, steps: Array<Step>): void {
+  const ahead = [...world.rows.values()].filter(
+    (row) => row.deadlineAt !== undefined && !isDeadlineOver(row, NOW),
+  )
+  if (ahead.length === 0) {
+    return
+  }
+  const rows = new Map(world.rows)
+  for (const row of ahead) {
+    const startAt = row.startAt.getTime() > NOW ? new Date(NOW) : row.startAt
+    rows.set(row.executionId, { ...row, deadlineAt: new Date(NOW), startAt })
+  }
+  const describe = (): string => 'time passes: the deadline is over'
+  steps.push({ next: { ...world, rows }, accepted: NOTHING, isMisfortune: true, describe })
 }
 
 function isUnder(row: ExecutionRow, lease: Run['lease']): boolean {

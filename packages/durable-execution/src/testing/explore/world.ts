@@ -11,6 +11,7 @@ import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionEvent, type Lease } from '../../machine/event.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
 import { type ExecutionHistory } from '../../machine/history.ts'
+import { addWishes } from '../../machine/new-row.ts'
 import { type Misfortunes, type Scenario, templateOf } from './scenario.ts'
 
 /** The instant of all steps. */
@@ -80,6 +81,9 @@ export function firstWorld(scenario: Scenario): World {
     executionId: scenario.rootTaskId,
     runInput: 'input',
   })
+  if (scenario.deadlineMs !== undefined) {
+    addWishes(root, { deadlineMs: scenario.deadlineMs })
+  }
   const none = { crashes: 0, stalls: 0, cancels: 0, releases: 0, lostReplies: 0, rollbacks: 0 }
   const executors = scenario.executors.map((_, index) => ({
     name: String.fromCodePoint('A'.charCodeAt(0) + index),

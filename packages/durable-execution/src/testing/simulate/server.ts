@@ -84,6 +84,19 @@ export class ServerTransaction implements Holder {
     }
   }
 
+  /** Waits for whoever inserts the same ids, and leaves those alone that are there then. */
+  async insertMissing(rows: ReadonlyArray<ExecutionRow>): Promise<Array<string>> {
+    const inserted: Array<string> = []
+    for (const row of rows) {
+      await this.#lock(row.executionId)
+      if (this.#current(row.executionId) === undefined) {
+        this.#write(row)
+        inserted.push(row.executionId)
+      }
+    }
+    return inserted
+  }
+
   find(where: DurableTaskExecutionStorageWhere, limit: number | undefined): Array<ExecutionRow> {
     return atMost(
       inOrder(
@@ -251,7 +264,7 @@ export class ServerTransaction implements Holder {
     return kept
   }
 
-  // A child's id is the larger one: children are locked before their parents.
+  // Descending, by everybody.
   #inLockOrder<T extends { executionId: string }>(items: ReadonlyArray<T>): Array<T> {
     return items.toSorted((a, b) => (a.executionId < b.executionId ? 1 : -1))
   }
