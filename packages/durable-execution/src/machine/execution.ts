@@ -184,7 +184,7 @@ export type DurableTaskExecutionStorageObject = {
 }
 
 /** The optional fields: the engine's own, which a storage may not keep. */
-export const OWN_FIELDS = [
+export const OWN_FIELDS: ReadonlyArray<keyof DurableTaskExecutionStorageObject> = [
   'leaseId',
   'executorId',
   'losses',
@@ -195,7 +195,7 @@ export const OWN_FIELDS = [
   'priority',
   'tags',
   'deadlineAt',
-] as const satisfies ReadonlyArray<keyof DurableTaskExecutionStorageObject>
+]
 
 /**
  * A change of a row. What is `undefined` stays as it is; only the `unset…` flags clear a field.
