@@ -22,6 +22,8 @@ export const LIMITS = {
   depth: 1_000,
   /** Longest delay before a run or a retry: a hundred years. */
   delayMs: 3_153_600_000_000,
+  /** The highest priority; the lowest is as far below 0. */
+  priority: 1_000_000,
   /** Most tags of an execution. */
   tags: 20,
   /** Longest name, key or tag, in characters. */
@@ -52,6 +54,8 @@ export const LIMITS = {
   waitPollMs: 1_000,
   /** Ready rows looked at to learn when the next one is due. */
   nextDueRows: 16,
+  /** Due rows looked at, at the least, by a claim where the storage has none of its own. */
+  claimedFromRows: 20,
   /** Runs at a time in one executor. */
   concurrentRuns: 100,
   /** Ids in one call of a storage operation. */

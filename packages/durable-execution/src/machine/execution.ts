@@ -175,7 +175,7 @@ export type DurableTaskExecutionStorageObject = {
   childrenTasksCount?: number
   /** What a suspended execution waits for; empty or absent if it is not suspended. Lost without it: telling it from a retry. */
   suspendedFor?: Array<DurableSuspensionStorageObject>
-  /** Of those that are due, those with the higher number come first; 0 if absent. */
+  /** Of those that are due, those with the higher number come first; 0 if absent. Lost without it: that order. */
   priority?: number
   /** What users find it by. */
   tags?: Record<string, string>

@@ -4,6 +4,7 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { ALL_STATUSES, type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
 import { alreadyExistsMessage, type DurableTaskExecutionStorageWhere } from '../contract.ts'
 import { changeRow, type KeptChange, keepRows, type KeptRow } from './kept-row.ts'
+import { createReadyRows } from './ready-rows.ts'
 import { byExpiresAt, byInsertion, byStartAt, createRowIndex } from './row-index.ts'
 import { type Compare, type Cursor } from './sorted-list.ts'
 import { createStatusGroups } from './status-groups.ts'
@@ -19,7 +20,7 @@ export type RowStore = {
   getMany: (executionIds: Iterable<string>) => Array<KeptRow>
   /** What matches the clause, in the clause's order, at most `limit`. */
   find: (where: DurableTaskExecutionStorageWhere, limit: number) => Array<KeptRow>
-  /** The `ready` rows of the tasks that are due, earliest first, at most `limit`. */
+  /** The `ready` rows of the tasks that are due, of the highest priority first, of each the earliest, at most `limit`. */
   findDue: (due: DueRows) => Array<KeptRow>
   /** The rows below the parent that are active or not closed, in the order of insertion, at most `limit`. */
   findBelow: (parentExecutionId: string, limit: number) => Array<KeptRow>
@@ -46,7 +47,7 @@ export function createRowStore(): RowStore {
   const byId = new Map<string, KeptRow>()
   // The engine asks for these again and again, a few of very many rows at a time. All else it asks of
   // statuses that few rows have, or never: it is looked for among the rows of the status, and sorted then.
-  const readyByTask = createRowIndex((row) => (row.status === 'ready' ? row.taskId : undefined), byStartAt)
+  const ready = createReadyRows()
   const byParent = createRowIndex((row) => row.parentTask?.executionId, byInsertion)
   const groups = createStatusGroups()
   // What the rows were before each change, the latest last; undefined before their insertion.
@@ -58,10 +59,10 @@ export function createRowStore(): RowStore {
     const wasOver = isOver(row)
     // An index finds a row by what is in it, so it is taken out before the row changes.
     groups.remove(row)
-    readyByTask.remove(row)
+    ready.remove(row)
     change(row, given)
     groups.add(row)
-    readyByTask.add(row)
+    ready.add(row)
     if (wasOver && !isOver(row)) {
       byParent.add(row)
     } else if (!wasOver && isOver(row)) {
@@ -78,7 +79,7 @@ export function createRowStore(): RowStore {
       if (before === undefined) {
         byId.delete(row.executionId)
         groups.remove(row)
-        readyByTask.remove(row)
+        ready.remove(row)
         byParent.remove(row)
       } else {
         move(row, Object.assign<KeptRow, KeptRow>, before)
@@ -88,7 +89,7 @@ export function createRowStore(): RowStore {
   const add = (row: KeptRow): void => {
     byId.set(row.executionId, row)
     groups.add(row)
-    readyByTask.add(row)
+    ready.add(row)
     if (!isOver(row)) {
       byParent.add(row)
     }
@@ -130,18 +131,20 @@ export function createRowStore(): RowStore {
           const before = where.startAtLessThan.getTime()
           const startsBefore = (row: KeptRow): boolean => row.startAt < before
           return where.statuses.every((status) => status === 'ready') && where.statuses.length > 0
-            ? take(readyByTask.begin(), limit, undefined, startsBefore)
+            ? take(ready.begin(), limit, undefined, startsBefore)
             : first(groups.rowsOf(where.statuses), limit, byStartAt, startsBefore)
         }
       }
     },
-    findDue: ({ taskIds, excludedIds, lossesLessThan, now, limit }) =>
-      take(
-        readyByTask.begin(taskIds),
-        limit,
-        (row) => !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan,
-        (row) => row.startAt <= now,
-      ),
+    findDue: ({ taskIds, excludedIds, lossesLessThan, now, limit }) => {
+      const mayBeTaken: Matcher = (row) =>
+        !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan
+      const due: Array<KeptRow> = []
+      for (const cursor of ready.beginEach(taskIds)) {
+        take(cursor, limit, mayBeTaken, (row) => row.startAt <= now, due)
+      }
+      return due
+    },
     findBelow: (parentExecutionId, limit) => take(byParent.begin([parentExecutionId]), limit),
     insert: (rows) => {
       const start = changed.length
@@ -199,9 +202,17 @@ function first(
   return found.sort(compare).slice(0, limit)
 }
 
-/** The rows from the cursor on that match, at most `limit`, up to the first that is no longer `within`. */
-function take(cursor: Cursor<KeptRow>, limit: number, matches?: Matcher, within?: Matcher): Array<KeptRow> {
-  const taken: Array<KeptRow> = []
+/**
+ * Adds to those taken the rows from the cursor on that match, until there are `limit`, up to the first that is no longer
+ * `within`.
+ */
+function take(
+  cursor: Cursor<KeptRow>,
+  limit: number,
+  matches?: Matcher,
+  within?: Matcher,
+  taken: Array<KeptRow> = [],
+): Array<KeptRow> {
   for (let row = cursor.current(); row !== undefined && taken.length < limit; row = cursor.current()) {
     if (within !== undefined && !within(row)) {
       break
