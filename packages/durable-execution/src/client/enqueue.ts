@@ -6,6 +6,7 @@ import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Serializer } from '../base/serializer.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../machine/execution.ts'
+import { setPriority } from '../machine/priority.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import {
   type DurableTaskEnqueueOptions,
@@ -81,7 +82,7 @@ export async function prepareExecutions(
 function toRow(
   taskId: string,
   input: unknown,
-  { retryOptions, sleepMsBeforeRun, timeoutMs }: ResolvedOptions,
+  { retryOptions, sleepMsBeforeRun, timeoutMs, priority }: ResolvedOptions,
   { serializer, maxPayloadBytes, now, newExecutionId }: EnqueueDoors,
 ): ExecutionRow {
   const runInput = serializer.serialize(input)
@@ -96,6 +97,7 @@ function toRow(
     runInput,
   })
   row.depth = 1
+  setPriority(row, priority)
   return row
 }
 

@@ -65,6 +65,7 @@ function fullRow(status: Status, changes: Partial<ExecutionRow> = {}): Execution
     depth: 2,
     childIndex: 0,
     childrenTasksCount: 2,
+    priority: -3,
     ...changes,
   }
 }
@@ -91,6 +92,7 @@ const common = {
   sleepMsBeforeRun: 3,
   timeoutMs: 1_000,
   runInput: [1, 2],
+  priority: -3,
   retryAttempts: 1,
   createdAt: new Date(500),
   updatedAt: new Date(5_000),
@@ -176,6 +178,10 @@ describe('a view', () => {
     expect(() => view(without(fullRow(status), field))).toThrow(
       new DurableExecutionError(`Execution te_1 is ${status} but has no ${field}: its row is damaged`, false),
     )
+  })
+
+  test('shows a priority of 0 where the row has none', () => {
+    expect(view(without(fullRow('ready'), 'priority'))).toMatchObject({ priority: 0 })
   })
 
   test('of an unknown status is refused', () => {

@@ -86,6 +86,7 @@ function toCommon(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
     sleepMsBeforeRun: row.sleepMsBeforeRun,
     timeoutMs: row.timeoutMs,
     runInput: serializer.deserialize<unknown>(needed(row, 'runInput')),
+    priority: row.priority ?? 0,
     retryAttempts: row.retryAttempts,
     createdAt: copyDate(row.createdAt),
     updatedAt: copyDate(row.updatedAt),

@@ -158,9 +158,7 @@ function prepareChild(
     if (!parent.isSequenceStep) {
       checkPayload(runInput, 'The input of task ', childTaskId, engine.options.maxPayloadBytes)
     }
-    const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
-    const executionId = engine.store.newExecutionId()
-    return { taskId: childTaskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput }
+    return { ...options, taskId: childTaskId, executionId: engine.store.newExecutionId(), runInput }
   }
   return definition.validateInput === undefined
     ? toChild(child.input)

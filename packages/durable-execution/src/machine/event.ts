@@ -15,6 +15,8 @@ export type ExecutionTemplate = {
   retryOptions: DurableTaskRetryOptions
   sleepMsBeforeRun: number
   timeoutMs: number
+  /** Absent: that of its parent. */
+  priority?: number
 }
 
 /** A child that a parent's run returned, checked and with its id drawn. */

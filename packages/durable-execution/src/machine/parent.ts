@@ -16,6 +16,7 @@ import {
   type LeanRow,
 } from './execution.ts'
 import { parentErrorOf } from './parent-error.ts'
+import { setPriority } from './priority.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
 export type ParentPlan = {
@@ -230,5 +231,10 @@ function rowBelow(
     rootTask: parent.rootTask ?? { taskId, executionId },
     parentTask: isFinalizeTask ? { taskId, executionId, isFinalizeTask } : { taskId, executionId },
   })
-  return parent.depth === undefined ? row : { ...row, depth: parent.depth + 1 }
+  // What belongs to something urgent is urgent: it would gain nothing if its parts waited behind all others.
+  setPriority(row, child.priority ?? parent.priority)
+  if (parent.depth !== undefined) {
+    row.depth = parent.depth + 1
+  }
+  return row
 }

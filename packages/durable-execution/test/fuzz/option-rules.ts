@@ -79,7 +79,7 @@ export const ENQUEUE_RULES: Readonly<Record<string, Rule>> = {
   transaction: isNothing,
   startAt: notBuilt,
   idempotencyKey: notBuilt,
-  priority: notBuilt,
+  priority: orNothing((value) => Number.isSafeInteger(value) && Math.abs(value as number) <= LIMITS.priority),
 }
 
 // How a message names the option, where it is not by its name alone.

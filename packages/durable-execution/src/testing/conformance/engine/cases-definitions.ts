@@ -199,6 +199,6 @@ const rowCases: Array<EngineConformanceCase> = [
   ),
 ]
 
-const PLANNED = ['idempotencyKey', 'startAt', 'tags', 'queue', 'limitKey', 'deadlineMs', 'priority']
+const PLANNED = ['idempotencyKey', 'startAt', 'tags', 'queue', 'limitKey', 'deadlineMs']
 
 export const DEFINITION_CASES: Array<EngineConformanceCase> = [...optionCases, ...rowCases]

@@ -31,6 +31,7 @@ import { OBSERVING_CASES } from './cases-observing.ts'
 import { ONE_ROW_CASES } from './cases-one-row.ts'
 import { OUTAGE_CASES } from './cases-outages.ts'
 import { PARENT_CASES } from './cases-parents.ts'
+import { PRIORITY_CASES } from './cases-priority.ts'
 import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
@@ -64,6 +65,7 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...DEFINITION_CASES,
     ...INPUT_CASES,
     ...ENQUEUE_MANY_CASES,
+    ...PRIORITY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
@@ -77,6 +79,9 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
   ],
   needsOptionalFields: {
     'difference.losses_counted': 'the count of losses is not among the fields it keeps',
+    'priority.order': 'the priority is not among the fields it keeps',
+    'priority.below': 'the priority is not among the fields it keeps',
+    'priority.shown': 'the priority is not among the fields it keeps',
     'limit.depth': 'how deep a row is is not among the fields it keeps',
     'sequence.long': 'it reads all of its rows at each call, which takes too long with two hundred',
   },

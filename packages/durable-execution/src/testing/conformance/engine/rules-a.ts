@@ -1,7 +1,10 @@
 /** The rules of tasks, inputs, attempts, limits and sequences, each in a sentence. */
 
+import { PRIORITY_RULES } from './cases-priority.ts'
+
 /** Rule ids and what each says. */
 export const RULES_A: Record<string, string> = {
+  ...PRIORITY_RULES,
   'task_id.length': 'A task id has 1 to 255 characters.',
   'task_id.characters': 'A task id has letters, digits and underscores alone.',
   'task_id.unique': 'An executor knows one task of an id.',
