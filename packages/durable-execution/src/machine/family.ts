@@ -9,8 +9,9 @@
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts'
 import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow } from './execution.ts'
+import { failureOf } from './failed-children.ts'
 import { applyUpdate, mergeUpdates } from './update.ts'
-import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
+import { type ChildEnd, type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type Step, transition, type TransitionFacts } from './transition.ts'
 
 /** Rows under lock, by id. */
@@ -30,13 +31,15 @@ export type Rules = {
   fanIns: ReadonlyMap<string, FanInFacts>
   /** Stored outputs of finished finalize executions. */
   outputs: ReadonlyMap<string, string>
+  /** For parents whose rows do not say it: how many of their children are stored as ended badly and closed. */
+  failedCounts: ReadonlyMap<string, number>
 }
 
-/** A parent's own texts and its children, with the outputs that are stored so far. */
+/** A parent's own texts and its children, with what is stored so far of their ends. */
 export type FanInFacts = {
   runInput: string
   runOutput: string
-  children: ReadonlyArray<{ taskId: string; executionId: string; output?: string | undefined }>
+  children: ReadonlyArray<{ taskId: string; executionId: string } & Partial<ChildEnd>>
 }
 
 /** What was decided: for each event its result, and what is to be written. */
@@ -50,7 +53,12 @@ export type Decision = {
 }
 
 /** What must be read before anything can be decided. */
-export type Wanted = { kind: 'wanted'; fanInIds: Array<string>; outputIds: Array<string> }
+export type Wanted = {
+  kind: 'wanted'
+  fanInIds: Array<string>
+  outputIds: Array<string>
+  failedCountIds: Array<string>
+}
 
 /** Decides all events over the family. Nothing that is given is changed. */
 export function decide(family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules): Decision | Wanted {
@@ -77,6 +85,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   readonly #endedByParentIds = new Set<string>()
   readonly #fanInIds = new Set<string>()
   readonly #outputIds = new Set<string>()
+  readonly #failedCountIds = new Set<string>()
   readonly #family: Family
   readonly #rules: Rules
 
@@ -99,6 +108,10 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   output(executionId: string): string | undefined {
     return this.#rules.outputs.get(executionId)
+  }
+
+  failedChildren(parentId: string): number | undefined {
+    return this.#rules.failedCounts.get(parentId)
   }
 
   finishedIds(): Set<string> {
@@ -144,8 +157,13 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   result(results: Array<'accepted' | Refusal>): Decision | Wanted {
-    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0) {
-      return { kind: 'wanted', fanInIds: [...this.#fanInIds], outputIds: [...this.#outputIds] }
+    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0 || this.#failedCountIds.size > 0) {
+      return {
+        kind: 'wanted',
+        fanInIds: [...this.#fanInIds],
+        outputIds: [...this.#outputIds],
+        failedCountIds: [...this.#failedCountIds],
+      }
     }
     return {
       kind: 'decided',
@@ -209,11 +227,22 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
       return step.refused
     }
     if ('needs' in step) {
-      ;(step.needs === 'fan_in' ? this.#fanInIds : this.#outputIds).add(step.executionId)
+      this.#idsFor(step.needs).add(step.executionId)
       return 'accepted'
     }
     this.#write(row, step)
     return 'accepted'
+  }
+
+  #idsFor(needs: 'fan_in' | 'output' | 'failed_children'): Set<string> {
+    switch (needs) {
+      case 'fan_in':
+        return this.#fanInIds
+      case 'output':
+        return this.#outputIds
+      case 'failed_children':
+        return this.#failedCountIds
+    }
   }
 
   #write(row: LeanRow, { update, inserts }: Step): void {
@@ -240,11 +269,15 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (facts === undefined) {
       return undefined
     }
-    const children = facts.children.map(({ taskId, executionId, output }) => ({
-      taskId,
-      executionId,
-      output: this.get(executionId)?.output ?? output,
-    }))
+    const children = facts.children.map(({ taskId, executionId, output, failure }) => {
+      const row = this.get(executionId)
+      return {
+        taskId,
+        executionId,
+        output: row?.output ?? output,
+        failure: row === undefined ? failure : (failureOf(row) ?? failure),
+      }
+    })
     return { runInput: facts.runInput, runOutput: facts.runOutput, children }
   }
 }

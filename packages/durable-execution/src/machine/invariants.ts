@@ -9,7 +9,7 @@ import { type ExecutionEvent, type Lease } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory } from './history.ts'
 import { checkStepOfRow } from './invariants-step.ts'
-import { checkTree } from './invariants-tree.ts'
+import { checkTree, type Tolerance } from './invariants-tree.ts'
 
 /** The promises that speak of executions, by the number they are published under. */
 export type InvariantId =
@@ -40,9 +40,9 @@ export const INVARIANTS: Record<InvariantId, string> = {
   S6: 'at most one accepted outcome for each execution',
   S7: 'starts ≤ 1 + retries + losses + releases; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are, and retries are those that the options allow',
   S8: 'a row that waits for children has all of them; a row that is ready or running has none; a child is in the list of its parent',
-  S9: 'childrenTasksCompletedCount is the number of children completed and closed',
+  S9: 'childrenTasksCompletedCount is the number of children completed and closed; where failures are tolerated childrenTasksFailedCount is that of those that ended badly',
   S10: 'at most one finalize execution for each parent',
-  S11: 'no finalize execution before the children it waits for are completed and closed',
+  S11: 'no finalize execution before the children it waits for have ended, as its parent asks of them, and are closed',
   S12: "a parent's outcome follows from its children and its finalize task",
   S13: 'below a closed row that ended badly nothing is active',
   S14: 'once cancel has cancelled a row, it is never completed',
@@ -62,9 +62,16 @@ export type StepContext = {
   history: ReadonlyMap<string, ExecutionHistory>
 }
 
-/** Checks all rows of a storage as they are at one moment. `rows` must be whole trees. */
-export function checkWorld(rows: Iterable<ExecutionRow>): Array<Violation> {
-  return checkTree(rows)
+/**
+ * Checks all rows of a storage as they are at one moment. `rows` must be whole trees.
+ *
+ * @param toleratedFailures - How many children of a task's executions may end badly before those do; default 0 for every task.
+ */
+export function checkWorld(
+  rows: Iterable<ExecutionRow>,
+  toleratedFailures: Tolerance = () => 0,
+): Array<Violation> {
+  return checkTree(rows, toleratedFailures)
 }
 
 /** Checks what one transaction did. Rows that were not touched may be the same objects, and cost nothing. */

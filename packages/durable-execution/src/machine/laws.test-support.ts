@@ -23,7 +23,7 @@ export function expectWhole(family: ReadonlyMap<string, ExecutionRow>, decision:
 }
 
 /** What cannot be decided yet says what it wants. */
-export function expectWanting({ kind, fanInIds, outputIds }: Wanted): void {
+export function expectWanting({ kind, fanInIds, outputIds, failedCountIds }: Wanted): void {
   expect(kind).toBe('wanted')
-  expect(fanInIds.length + outputIds.length).toBeGreaterThan(0)
+  expect(fanInIds.length + outputIds.length + failedCountIds.length).toBeGreaterThan(0)
 }

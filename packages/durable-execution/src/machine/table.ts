@@ -80,7 +80,12 @@ export const TRANSITIONS: Record<Status, Record<EventKind, Cell>> = {
       'completed',
       'children_tasks_failed',
     ),
-    child_failed: to('children_tasks_failed'),
+    child_failed: to(
+      'waiting_for_children_tasks',
+      'waiting_for_finalize_task',
+      'completed',
+      'children_tasks_failed',
+    ),
     finalize_completed: no('not_waiting'),
     finalize_failed: no('not_waiting'),
     closed: no('not_finished'),

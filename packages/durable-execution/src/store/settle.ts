@@ -96,6 +96,7 @@ function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors):
     newExecutionId: doors.newExecutionId,
     fanIns: new Map(),
     outputs: new Map(),
+    failedCounts: new Map(),
   }
   const decision = decide(
     { rows },

@@ -61,7 +61,7 @@ export type ResolvedOptions = {
 
 // Options that are planned and not built. Taking them in silence would promise what does not happen.
 const NOT_BUILT = {
-  task: ['childrenPolicy', 'deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
+  task: ['deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
   enqueue: [
     'deadlineMs',
     'debounceKey',

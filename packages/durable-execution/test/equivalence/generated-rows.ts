@@ -87,6 +87,7 @@ const changes = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
+  childrenTasksFailedCount: count,
   suspendedFor: fc.array(fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }), {
     maxLength: 2,
   }),

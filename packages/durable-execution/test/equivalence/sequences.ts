@@ -129,7 +129,7 @@ function withoutNewFields(transaction: Transaction): Transaction {
   const commands = transaction.commands.flatMap((command): Array<Command> => {
     switch (command.kind) {
       case 'insert':
-        return [{ ...command, rows: command.rows.map(({ priority: _, ...row }) => row) }]
+        return [{ ...command, rows: command.rows.map(withoutPriority) }]
       case 'renew':
         return []
       case 'claim': {
@@ -143,6 +143,11 @@ function withoutNewFields(transaction: Transaction): Transaction {
     }
   })
   return { ...transaction, commands }
+}
+
+function withoutPriority(row: Row): Row {
+  const { priority: _, ...others } = row
+  return others
 }
 
 function withoutLease(guarded: DurableStorageGuardedUpdate): DurableStorageGuardedUpdate {

@@ -78,9 +78,10 @@ const TYPES = new Map<string, string>([
     (name) => [name, 'bigint'] as const,
   ),
   ...['retry_attempts', 'losses', 'depth', 'child_index'].map((name) => [name, 'bigint'] as const),
-  ...['children_tasks_count', 'children_tasks_completed_count', 'priority', 'deadline_at'].map(
+  ...['children_tasks_count', 'children_tasks_completed_count', 'children_tasks_failed_count'].map(
     (name) => [name, 'bigint'] as const,
   ),
+  ...['priority', 'deadline_at'].map((name) => [name, 'bigint'] as const),
   ...['sleep_ms_before_run', 'timeout_ms'].map((name) => [name, 'double precision'] as const),
 ])
 
@@ -107,7 +108,7 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
     {
       version: 2,
       statements: [
-        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint`,
+        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint, add column children_tasks_failed_count bigint`,
         // A program of the version before that is still at work finds an index of the same name: it sorts what is ready.
         `drop index ${qualified(schema, 'executions_ready')}`,
         `create index executions_ready on ${table} ((${PRIORITY}), start_at, seq) where ${ready}`,

@@ -91,9 +91,13 @@ const MIGRATIONS: ReadonlyArray<SqlMigration> = [
   {
     version: 2,
     statements: [
-      ...['suspended_for text', 'priority integer', 'tags text', 'deadline_at integer'].map(
-        (column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`,
-      ),
+      ...[
+        'suspended_for text',
+        'priority integer',
+        'tags text',
+        'deadline_at integer',
+        'children_tasks_failed_count integer',
+      ].map((column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`),
       // The statements of a program of the version before that is still at work name this index: they sort what is ready.
       `drop index ${INDEX_OF_PATH.ready}`,
       `create index ${INDEX_OF_PATH.ready} on ${EXECUTIONS_TABLE} (${PRIORITY}, start_at) where ${PARTIAL_INDEX_CONDITIONS.ready}`,

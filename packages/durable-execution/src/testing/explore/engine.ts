@@ -2,6 +2,8 @@
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { type ExecutionRow, type LeanRow, OWN_FIELDS } from '../../machine/execution.ts'
+import { failureOf } from '../../machine/failed-children.ts'
+import { type ChildEnd } from '../../machine/parent.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
@@ -132,6 +134,8 @@ function decideWithReads(
       newExecutionId: () => `drawn${rows.size + drawn++}`,
       fanIns,
       outputs,
+      // Few children fail in so small a tree, and each of them is named in its parent's row.
+      failedCounts: new Map(),
     }
     const decision = engine.decide({ rows: family }, events, rules)
     if (decision.kind === 'decided') {
@@ -153,7 +157,7 @@ function readFanIn(
 ): {
   runInput: string
   runOutput: string
-  children: Array<{ taskId: string; executionId: string; output: string | undefined }>
+  children: Array<{ taskId: string; executionId: string } & ChildEnd>
 } {
   const parent = rows.get(parentId)
   return {
@@ -163,6 +167,7 @@ function readFanIn(
       taskId,
       executionId,
       output: rows.get(executionId)?.output,
+      failure: failureOf(rows.get(executionId) ?? {}),
     })),
   }
 }

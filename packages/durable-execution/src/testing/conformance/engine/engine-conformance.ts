@@ -6,6 +6,7 @@ import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
+import { CHILDREN_POLICY_CASES } from './cases-children-policies.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
@@ -40,6 +41,7 @@ import { SHUTDOWN_CASES } from './cases-shutdown.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
+import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
 import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
 import { VIEW_CASES } from './cases-views.ts'
@@ -95,6 +97,8 @@ const TREES: EngineTheme = {
     ...PARENT_CASES,
     ...REFUSED_CHILDREN_CASES,
     ...FAILING_CHILDREN_CASES,
+    ...CHILDREN_POLICY_CASES,
+    ...TOLERATED_FAILURES_CASES,
     ...FINALIZE_CASES,
     ...NESTED_FINALIZE_CASES,
     ...CLOSING_CASES,
