@@ -9,6 +9,7 @@ import {
   cancelled,
   claimed,
   failed,
+  finish,
   holdsLease,
   isRepeated,
   isSuspensionLeft,
@@ -25,22 +26,22 @@ import {
   type ExecutionUpdate,
   type LeanRow,
 } from './execution.ts'
+import { endedByDeadline, failedCount, fanInFailed, noteFailure, noteLateFailure } from './failed-children.ts'
 import {
   awaitedChildRows,
-  childFailed,
   childrenAtWork,
   childRows,
   type FanIn,
   countChild,
   endedBadly,
   fanIn,
-  fanInFailed,
   finalizeEnded,
   isLastChild,
   type ParentPlan,
   tooDeep,
 } from './parent.ts'
 import { TRANSITIONS } from './table.ts'
+import { applyUpdate } from './update.ts'
 
 /** What the rules may ask of the world around the row; all of it was read before. */
 export type TransitionFacts = {
@@ -56,6 +57,8 @@ export type TransitionFacts = {
   fanIn: (parentId: string) => FanIn | undefined
   /** The output of a finished row; undefined if it was not read yet. */
   output: (executionId: string) => string | undefined
+  /** How many children of the parent ended badly and are closed; undefined if they were not counted yet. */
+  failedChildren: (parentId: string) => number | undefined
 }
 
 /** What becomes of the row, and which rows appear below it. */
@@ -68,7 +71,7 @@ export type Step = {
 
 /** What must be read before the event can be decided. */
 export type Needs =
-  | { needs: 'fan_in' | 'output'; executionId: string }
+  | { needs: 'fan_in' | 'output' | 'failed_children'; executionId: string }
   | { needs: 'rows'; ids: Array<string> }
 
 export type Transition = Step | Needs | { refused: Refusal }
@@ -118,11 +121,8 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
       return answer(cancelled(row, event.parentError.message, now))
     case 'child_completed':
       return childCompleted(row, facts)
-    case 'child_failed': {
-      const child = facts.row(event.childId)
-      assert(child, `the failed child ${event.childId} is not in its family`)
-      return { update: childFailed(row, child, indexOfChild(row, child), now), inserts: [] }
-    }
+    case 'child_failed':
+      return childFailed(row, event.childId, facts)
     case 'awaited_ended': {
       const child = facts.row(event.childId)
       assert(child, `the awaited child ${event.childId} is not in its family`)
@@ -213,15 +213,53 @@ function startedInCode(row: LeanRow, facts: TransitionFacts): ReadonlyArray<stri
 }
 
 function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {
-  const { now } = facts
-  const counted = countChild(parent, now)
-  const completed = counted.childrenTasksCompletedCount ?? 0
-  if (parent.status !== 'waiting_for_children_tasks' || !isLastChild(parent, completed)) {
-    return { update: counted, inserts: [] }
+  const counted = countChild(parent, facts.now)
+  if (parent.status !== 'waiting_for_children_tasks') {
+    return { update: counted, inserts: NO_INSERTS }
   }
+  const failed = failedCount(parent) ?? facts.failedChildren(parent.executionId)
+  return failed === undefined
+    ? { needs: 'failed_children', executionId: parent.executionId }
+    : childEnded(parent, counted, failed, facts)
+}
+
+function childFailed(parent: LeanRow, childId: string, facts: TransitionFacts): Transition {
+  const child = facts.row(childId)
+  assert(child, `the failed child ${childId} is not in its family`)
+  const index = indexOfChild(parent, child)
+  if (parent.status !== 'waiting_for_children_tasks') {
+    return { update: noteLateFailure(parent, child, index, facts.now), inserts: NO_INSERTS }
+  }
+  const end = endedByDeadline(parent, child, facts.now)
+  if (end !== undefined) {
+    return { update: end, inserts: NO_INSERTS }
+  }
+  const failedBefore = failedCount(parent) ?? facts.failedChildren(parent.executionId)
+  return failedBefore === undefined
+    ? { needs: 'failed_children', executionId: parent.executionId }
+    : childEnded(parent, noteFailure(parent, child, index, facts.now), failedBefore + 1, facts)
+}
+
+/** One more child of a waiting parent has ended, as the update says; so many of all that did ended badly. */
+function childEnded(
+  parent: LeanRow,
+  update: ExecutionUpdate,
+  failedCount: number,
+  facts: TransitionFacts,
+): Transition {
+  const { now } = facts
   const plan = facts.planOf(parent.taskId)
   if (plan === undefined) {
     return { refused: 'parent_unknown' }
+  }
+  // What the task says now counts, also for failures that another version of it has let pass.
+  if (failedCount > (plan.toleratedFailures ?? 0)) {
+    return { update: { ...update, ...finish(parent, 'children_tasks_failed', now) }, inserts: NO_INSERTS }
+  }
+  const noted = failedCount === 0 ? update : { ...update, childrenTasksFailedCount: failedCount }
+  const { childrenTasksCompletedCount = parent.childrenTasksCompletedCount } = update
+  if (!isLastChild(parent, childrenTasksCompletedCount + failedCount)) {
+    return { update: noted, inserts: NO_INSERTS }
   }
   const whole = facts.fanIn(parent.executionId)
   if (whole === undefined) {
@@ -229,11 +267,12 @@ function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {
   }
   const step = fanIn(parent, plan, whole, facts.newExecutionId, now)
   if ('error' in step) {
-    return { update: { ...counted, ...fanInFailed(parent, whole, step, now) }, inserts: [] }
+    const failed = fanInFailed(applyUpdate(parent, noted), whole, step, now)
+    return { update: { ...noted, ...failed }, inserts: NO_INSERTS }
   }
   return {
-    update: { ...counted, ...step.update },
-    inserts: step.insert === undefined ? [] : [step.insert],
+    update: { ...noted, ...step.update },
+    inserts: step.insert === undefined ? NO_INSERTS : [step.insert],
   }
 }
 
