@@ -9,6 +9,7 @@ const FAMILY = 'machine/family.ts'
 const PARENT = 'machine/parent.ts'
 const SETTLE = 'store/settle.ts'
 const TRANSITION = 'machine/transition.ts'
+const ENDED = 'machine/children-ended.ts'
 
 export const TREE_FAULTS: ReadonlyArray<Plant> = [
   {
@@ -89,7 +90,7 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     breaks: 'S1',
     patches: [
       {
-        file: TRANSITION,
+        file: ENDED,
         from: `if (parent.status !== 'waiting_for_children_tasks') {
     return { update: counted`,
         to: `if (parent.status === 'ready') {
@@ -210,7 +211,7 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     breaks: 'S13',
     twin: 'closed before the cascade',
     unseenBy: { explorer: 'it asks to close only what may be closed' },
-    patches: [{ file: TRANSITION, from: 'return isBelowClosed\n', to: 'return isBelowClosed !== null\n' }],
+    patches: [{ file: TRANSITION, from: 'if (!isBelowClosed) {', to: 'if (isBelowClosed === null) {' }],
   },
   {
     name: 'a-cancelled-parent-leaves-its-children',

@@ -14,7 +14,8 @@ import { applyUpdate, mergeUpdates } from './update.ts'
 import { type ChildEnd, type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type KnownRow } from './durable.ts'
 import { isAwaitedChild, isCompensation } from './records.ts'
-import { type Needs, type Step, transition, type TransitionFacts } from './transition.ts'
+import { type Needs, type Step, type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 /** Rows under lock, by id. */
 export type Family = {

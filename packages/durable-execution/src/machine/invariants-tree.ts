@@ -11,7 +11,7 @@ import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 type Report = (invariant: InvariantId, sentence: string) => void
 
 /** How many children of a task's executions may end badly before those do. */
-export type Tolerance = (taskId: string) => number
+type Tolerance = (taskId: string) => number
 
 /** What is to be known of a world beside its rows. */
 export type WorldFacts = {

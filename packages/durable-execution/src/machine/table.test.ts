@@ -46,7 +46,8 @@ import {
   waiting,
   waitingForFinalize,
 } from './testing-dsl.test-support.ts'
-import { transition, type TransitionFacts } from './transition.ts'
+import { type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 type Case = {
   row: ExecutionRow

@@ -17,7 +17,8 @@ import {
   waiting,
   waitingForFinalize,
 } from './testing-dsl.test-support.ts'
-import { transition, type Transition, type TransitionFacts } from './transition.ts'
+import { type Transition, type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 const about = { executionId: 'p', childId: 'c0' }
 const ofFinalize = { executionId: 'p', childId: 'f' }

@@ -1,6 +1,6 @@
 /** One event meets one row: the table says whether it may, the rules say what becomes of the row. */
 
-import { awaitedEnded, type DurableStep, type KnownRow, recorded, signalled, suspended } from './durable.ts'
+import { awaitedEnded, type DurableStep, recorded, signalled, suspended } from './durable.ts'
 import { assert } from '../base/assert.ts'
 import { type Millis } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
@@ -9,7 +9,6 @@ import {
   cancelled,
   claimed,
   failed,
-  finish,
   holdsLease,
   isRepeated,
   isSuspensionLeft,
@@ -26,55 +25,19 @@ import {
   type ExecutionUpdate,
   type LeanRow,
 } from './execution.ts'
-import { endedByDeadline, failedCount, fanInFailed, noteFailure, noteLateFailure } from './failed-children.ts'
+import { childCompleted, childFailed } from './children-ended.ts'
+import { type Transition, type TransitionFacts } from './facts.ts'
 import {
   awaitedChildRows,
   childrenAtWork,
   childRows,
   type FanIn,
-  countChild,
   endedBadly,
   fanIn,
   finalizeEnded,
-  isLastChild,
-  type ParentPlan,
   tooDeep,
 } from './parent.ts'
 import { TRANSITIONS } from './table.ts'
-import { applyUpdate } from './update.ts'
-
-/** What the rules may ask of the world around the row; all of it was read before. */
-export type TransitionFacts = {
-  now: Millis
-  /** What is known here of a parent's task; undefined if nothing. */
-  planOf: (taskId: string) => ParentPlan | undefined
-  newExecutionId: () => string
-  /** A row of the family. */
-  row: (executionId: string) => LeanRow | undefined
-  /** What was read of rows outside the family; undefined if it was not read yet. */
-  known: (executionId: string) => KnownRow | undefined
-  /** The outputs a parent's end is made of; undefined if they were not read yet. */
-  fanIn: (parentId: string) => FanIn | undefined
-  /** The output of a finished row; undefined if it was not read yet. */
-  output: (executionId: string) => string | undefined
-  /** How many children of the parent ended badly and are closed; undefined if they were not counted yet. */
-  failedChildren: (parentId: string) => number | undefined
-}
-
-/** What becomes of the row, and which rows appear below it. */
-export type Step = {
-  update: ExecutionUpdate | null
-  inserts: ReadonlyArray<ExecutionRow>
-  /** A change of a record of the row. */
-  updateBeside?: { executionId: string; update: ExecutionUpdate }
-}
-
-/** What must be read before the event can be decided. */
-export type Needs =
-  | { needs: 'fan_in' | 'output' | 'failed_children'; executionId: string }
-  | { needs: 'rows'; ids: Array<string> }
-
-export type Transition = Step | Needs | { refused: Refusal }
 
 /** Decides one event. The row is not changed; what it becomes is in the answer. */
 export function transition(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Transition {
@@ -212,70 +175,6 @@ function startedInCode(row: LeanRow, facts: TransitionFacts): ReadonlyArray<stri
   return children?.map((child) => child.executionId)
 }
 
-function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {
-  const counted = countChild(parent, facts.now)
-  if (parent.status !== 'waiting_for_children_tasks') {
-    return { update: counted, inserts: NO_INSERTS }
-  }
-  const failed = failedCount(parent) ?? facts.failedChildren(parent.executionId)
-  return failed === undefined
-    ? { needs: 'failed_children', executionId: parent.executionId }
-    : childEnded(parent, counted, failed, facts)
-}
-
-function childFailed(parent: LeanRow, childId: string, facts: TransitionFacts): Transition {
-  const child = facts.row(childId)
-  assert(child, `the failed child ${childId} is not in its family`)
-  const index = indexOfChild(parent, child)
-  if (parent.status !== 'waiting_for_children_tasks') {
-    return { update: noteLateFailure(parent, child, index, facts.now), inserts: NO_INSERTS }
-  }
-  const end = endedByDeadline(parent, child, facts.now)
-  if (end !== undefined) {
-    return { update: end, inserts: NO_INSERTS }
-  }
-  const failedBefore = failedCount(parent) ?? facts.failedChildren(parent.executionId)
-  return failedBefore === undefined
-    ? { needs: 'failed_children', executionId: parent.executionId }
-    : childEnded(parent, noteFailure(parent, child, index, facts.now), failedBefore + 1, facts)
-}
-
-/** One more child of a waiting parent has ended, as the update says; so many of all that did ended badly. */
-function childEnded(
-  parent: LeanRow,
-  update: ExecutionUpdate,
-  failedCount: number,
-  facts: TransitionFacts,
-): Transition {
-  const { now } = facts
-  const plan = facts.planOf(parent.taskId)
-  if (plan === undefined) {
-    return { refused: 'parent_unknown' }
-  }
-  // What the task says now counts, also for failures that another version of it has let pass.
-  if (failedCount > (plan.toleratedFailures ?? 0)) {
-    return { update: { ...update, ...finish(parent, 'children_tasks_failed', now) }, inserts: NO_INSERTS }
-  }
-  const noted = failedCount === 0 ? update : { ...update, childrenTasksFailedCount: failedCount }
-  const { childrenTasksCompletedCount = parent.childrenTasksCompletedCount } = update
-  if (!isLastChild(parent, childrenTasksCompletedCount + failedCount)) {
-    return { update: noted, inserts: NO_INSERTS }
-  }
-  const whole = facts.fanIn(parent.executionId)
-  if (whole === undefined) {
-    return { needs: 'fan_in', executionId: parent.executionId }
-  }
-  const step = fanIn(parent, plan, whole, facts.newExecutionId, now)
-  if ('error' in step) {
-    const failed = fanInFailed(applyUpdate(parent, noted), whole, step, now)
-    return { update: { ...noted, ...failed }, inserts: NO_INSERTS }
-  }
-  return {
-    update: { ...noted, ...step.update },
-    inserts: step.insert === undefined ? NO_INSERTS : [step.insert],
-  }
-}
-
 function finalizeDone(parent: LeanRow, finalizeId: string, facts: TransitionFacts): Transition {
   const finalize = facts.row(finalizeId)
   assert(finalize, `the finalize execution ${finalizeId} is not in its family`)
@@ -303,16 +202,14 @@ function close(
   if (!isBelowClosed) {
     return { refused: 'below_open' }
   }
-  const isToBeUndone = compensation !== undefined && endedBadly(row)
   return {
     update: { isClosed: true, updatedAt: new Date(now) },
-    inserts: isToBeUndone ? awaitedChildRows(row, [compensation], now) : NO_INSERTS,
+    inserts: compensation !== undefined && endedBadly(row) ? undoing(row, compensation, now) : NO_INSERTS,
   }
 }
 
-function indexOfChild(parent: LeanRow, child: LeanRow): number {
-  return (
-    child.childIndex ??
-    Math.max(0, parent.childrenTasks?.findIndex((entry) => entry.executionId === child.executionId) ?? 0)
-  )
+/** The row of what undoes another. It takes as long as it takes, whatever the deadline of what it undoes. */
+function undoing(row: LeanRow, compensation: NewChild, now: Millis): ReadonlyArray<ExecutionRow> {
+  const { deadlineAt: _, ...withoutDeadline } = row
+  return awaitedChildRows(withoutDeadline, [compensation], now)
 }
