@@ -7,7 +7,12 @@
 import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { hashName } from '../base/ids.ts'
-import { createDurableTaskExecutionStorageObject, type ExecutionRow, type LeanRow } from './execution.ts'
+import {
+  createDurableTaskExecutionStorageObject,
+  type DurableTaskRetryOptions,
+  type ExecutionRow,
+  type LeanRow,
+} from './execution.ts'
 
 /** What is remembered, as the `runInput` of its row says. */
 export type RecordKind =
@@ -49,6 +54,9 @@ export type NewRecord = {
 // Real executions have at least a millisecond, and every storage keeps the field.
 const TIMEOUT_OF_RECORDS = 0
 
+// One for all, so that a storage in memory need not keep one for each.
+const NO_RETRIES: Readonly<DurableTaskRetryOptions> = Object.freeze({ maxAttempts: 0 })
+
 /** Whether the row is a record and no execution. */
 export function isRecord({ timeoutMs }: Pick<LeanRow, 'timeoutMs'>): boolean {
   return timeoutMs === TIMEOUT_OF_RECORDS
@@ -57,14 +65,15 @@ export function isRecord({ timeoutMs }: Pick<LeanRow, 'timeoutMs'>): boolean {
 /** The row of a record below the execution. */
 export function recordRow(of: LeanRow, record: NewRecord, now: Millis): ExecutionRow {
   const at = new Date(now)
-  const { taskId, executionId } = of
+  const { taskId } = of
+  const parentTask = { taskId, executionId: of.executionId }
   const row = createDurableTaskExecutionStorageObject({
     now: at,
-    rootTask: of.rootTask ?? { taskId, executionId },
-    parentTask: { taskId, executionId },
+    rootTask: of.rootTask ?? parentTask,
+    parentTask,
     taskId,
     executionId: record.executionId,
-    retryOptions: { maxAttempts: 0 },
+    retryOptions: NO_RETRIES,
     sleepMsBeforeRun: 0,
     timeoutMs: TIMEOUT_OF_RECORDS,
     runInput: record.kind,
