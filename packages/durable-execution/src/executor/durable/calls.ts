@@ -217,7 +217,6 @@ export class DurableCalls {
 
   /** Does it again until it goes through: an outage is no failure of the task. */
   async insist<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, random } = this.engine.doors
     for (let failures = 1; ; failures += 1) {
       try {
         return await work()
@@ -230,11 +229,22 @@ export class DurableCalls {
           error,
         )
       }
-      const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
-      await new Promise<void>((resolve) => {
-        clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
-      })
+      await this.pauseAfter(failures)
     }
+  }
+
+  /** Pauses after so many failures of the storage in a row. */
+  async pauseAfter(failures: number): Promise<void> {
+    const { clock, random } = this.engine.doors
+    const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
+    await new Promise<void>((resolve) => {
+      clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
+    })
+  }
+
+  /** The lease of the run is not held any more. */
+  lose(): void {
+    this.#doors.lose()
   }
 
   /** What another execution remembers. */

@@ -24,6 +24,7 @@ type StorageRule =
   | 'fields'
   | 'renew'
   | 'below'
+  | 'share'
   | 'size'
 
 export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
@@ -50,5 +51,6 @@ export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
   fields: 'getTaskExecutionFields reads a few fields of many rows',
   renew: 'renewTaskExecutions moves the expiresAt of the leases that still hold, and answers those',
   below: 'getTaskExecutionIdsBelow finds the children that are active or not closed',
+  share: 'shareTransaction commits what the user’s code and the engine write in it together, or none of it',
   size: 'A call may carry 10,000 rows or ids',
 }

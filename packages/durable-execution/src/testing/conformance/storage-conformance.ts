@@ -12,6 +12,7 @@ import { memberCases } from './member-cases.ts'
 import { memberInterleavingCases } from './member-interleaving-cases.ts'
 import { orderCases } from './order-cases.ts'
 import { recipeCases } from './recipe-cases.ts'
+import { shareCases } from './share-cases.ts'
 import { sizeCases } from './size-cases.ts'
 import { transactionCases } from './transaction-cases.ts'
 import { updateCases } from './update-cases.ts'
@@ -36,6 +37,7 @@ export function storageConformanceCases(): Array<ConformanceCase> {
     ...claimCases,
     ...batchCases,
     ...memberCases,
+    ...shareCases,
     ...sizeCases,
     ...interleavingCases,
     ...memberInterleavingCases,
@@ -98,7 +100,7 @@ export type StorageConformanceOptions = {
  *     const storage = createInMemoryStorage()
  *     return { open: async () => storage, canOpenTwice: false, cleanup: async () => {} }
  *   },
- *   without: { two_connections: 'memory belongs to one process' },
+ *   without: { two_connections: 'memory belongs to one process', shareTransaction: 'it has no rows of yours' },
  * })
  * ```
  *

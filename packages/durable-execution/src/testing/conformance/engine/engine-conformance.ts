@@ -44,6 +44,7 @@ import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
+import { TRANSACTION_IN_CODE_CASES } from './cases-transactions-in-code.ts'
 import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
 import { VIEW_CASES } from './cases-views.ts'
 import { WAITING_CASES } from './cases-waiting.ts'
@@ -145,7 +146,7 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
+  cases: [...STEP_CASES, ...TRANSACTION_IN_CODE_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
   needsOptionalFields: {},
 }
 
