@@ -114,7 +114,9 @@ describe.each(ON_POSTGRES)('%s on Postgres', (_name, open) => {
   })
 })
 
-const IN_CODE: Array<[name: string, insert: (tx: PostgresTransactionClient, id: number) => Promise<unknown>]> = [
+const IN_CODE: Array<
+  [name: string, insert: (tx: PostgresTransactionClient, id: number) => Promise<unknown>]
+> = [
   ['Kysely', async (tx, id) => await kyselyOf(tx).insertInto('orders').values({ id }).execute()],
   ['Drizzle', async (tx, id) => await drizzleOf(tx).insert(orders).values({ id })],
 ]
@@ -144,15 +146,18 @@ const IN_CODE_ON_SQLITE: Array<[name: string, insert: (tx: Database.Database, id
   ],
 ]
 
-test.each(IN_CODE_ON_SQLITE)('%s on SQLite writes in a transaction of ctx.transaction', async (_name, insert) => {
-  const database = new Database(':memory:')
-  onTestFinished(() => {
-    database.close()
-  })
-  database.exec('create table orders (id integer primary key)')
-  await expectInCode(createSqliteStorage({ database }), insert)
-  expect(database.prepare('select id from orders').all()).toEqual([{ id: 1 }])
-})
+test.each(IN_CODE_ON_SQLITE)(
+  '%s on SQLite writes in a transaction of ctx.transaction',
+  async (_name, insert) => {
+    const database = new Database(':memory:')
+    onTestFinished(() => {
+      database.close()
+    })
+    database.exec('create table orders (id integer primary key)')
+    await expectInCode(createSqliteStorage({ database }), insert)
+    expect(database.prepare('select id from orders').all()).toEqual([{ id: 1 }])
+  },
+)
 
 const ON_SQLITE: Array<[name: string, open: (database: Database.Database) => PlaceOrder]> = [
   [

@@ -44,7 +44,10 @@ type Run = (ctx: DurableTaskRunContext) => Promise<unknown>
 type Program = { storage: PostgresStorage; executor: DurableExecutor }
 
 /** A program with connections of its own, as another process has them. */
-async function program(run: Run, { pool, slots = 100 }: { pool?: Pool; slots?: number } = {}): Promise<Program> {
+async function program(
+  run: Run,
+  { pool, slots = 100 }: { pool?: Pool; slots?: number } = {},
+): Promise<Program> {
   const source = pool === undefined ? { connectionString: server.connectionString } : { pool }
   const storage = createPostgresStorage({ ...source, schema, hints: false })
   const executor = new DurableExecutor(storage, {
@@ -66,7 +69,7 @@ const write = async (tx: PostgresTransactionClient, text: string): Promise<unkno
 
 async function outputOf(handle: DurableTaskHandle<unknown>): Promise<unknown> {
   const end = await handle.waitAndGetTaskFinishedExecution({ pollingIntervalMs: 50 })
-  return end.status === 'completed' ? end.output : end.error
+  return end.status === 'completed' ? end.output : end
 }
 
 /** A line to the server, and a pool whose clients come by it; `strike` is called in a transaction, which it is to strike. */

@@ -18,6 +18,9 @@ test.each([
   '-- a note\ncommit',
   '/* ; */ rollback',
   `insert into notes values ('a;b'); commit; insert into notes values ('c')`,
+  'create table a (b int); commit',
+  'select 1 as a$b$; commit; select 2 as a$b$',
+  String.raw`select '\'; commit; select ''`,
 ])('%s does', (text) => {
   expect(transactionControlIn(text)).toMatch(/^(?:commit|begin|start|end|abort|rollback|prepare)/i)
 })

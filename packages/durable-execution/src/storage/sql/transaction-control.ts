@@ -2,13 +2,13 @@
 
 // What may hold a semicolon, or a word, that says nothing: comments, strings, names in quotes, and bodies between dollars.
 const SILENT =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$[\s\S]*?\$\1\$/g
+  /--[^\n]*|\/\*[\s\S]*?\*\/|\b[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|(?<![\w$])\$(\w*)\$[\s\S]*?\$\1\$/g
 
 const CONTROL =
   /^(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!(?:\s+(?:work|transaction))?\s+to\b))\b/i
 
 // The bodies of triggers and functions have words of their own.
-const DEFINITION = /^create\b/i
+const DEFINITION = /^create\b[\s\S]*\b(?:trigger|function|procedure)\b/i
 
 /**
  * The first statement in the text that begins or ends a transaction; undefined if there is none. Savepoints are none. For honest

@@ -64,7 +64,9 @@ export function countAnswers(storage: DurableStorage): DurableStorage {
               answered()
               const { query } = client as Client
               try {
-                return await use({ query: async (...given) => await counted(async () => await query(...given)) } as Client)
+                return await use({
+                  query: async (...given) => await counted(async () => await query(...given)),
+                } as Client)
               } finally {
                 underWay += 1
               }

@@ -22,7 +22,8 @@ export const TRANSACTION_IN_CODE_RULES: Record<string, string> = {
   'together.fails': 'A function that throws leaves nothing, and is tried again as its retryOptions say.',
   'together.stopped': 'A function that is to stop, or takes too long, leaves nothing.',
   'together.fenced': 'A run that has lost its lease writes nothing.',
-  'together.like_a_step': 'A transaction is remembered like a step: one may become the other, and both are replayed.',
+  'together.like_a_step':
+    'A transaction is remembered like a step: one may become the other, and both are replayed.',
   'together.parallel': 'Transactions and steps may be under way at a time.',
   'together.refused': 'Where the storage shares no database, and where no function is given, it is refused.',
 }
@@ -101,7 +102,10 @@ async function showRefusal(world: EngineWorld): Promise<void> {
           }),
         'ctx.transaction is not supported by this storage. Use ctx.step, or a storage that shares your database: SQLite or Postgres.',
       )
-      await assertRefused(async () => await ctx.transaction('none', null as never), 'Transaction none needs a function')
+      await assertRefused(
+        async () => await ctx.transaction('none', null as never),
+        'Transaction none needs a function',
+      )
       // What is remembered of a step is found all the same.
       await ctx.step('before', () => 1)
       return await ctx.step('write', () => 'by a step')
@@ -211,49 +215,52 @@ export const TRANSACTION_IN_CODE_CASES: Array<EngineConformanceCase> = [
     },
   ),
 
-  sharedCase(
-    'together.lost_reply',
-    'a transaction that was committed unheard counts, though the function fails the next time',
-    async (world) => {
-      const storage = createFaultyStorage(world.storage)
-      // The first is committed, but where it is looked for it is not seen yet.
-      let isHidden = false
-      storage.failAtCommitWhen((trace) => {
-        if (keepsResult(trace) && !isHidden) {
-          isHidden = true
-          return 'lost_reply'
+  ...['fails', 'succeeds'].map((next) =>
+    sharedCase(
+      'together.lost_reply',
+      `a transaction that was committed unheard counts, though the function is called again and ${next}`,
+      async (world) => {
+        const storage = createFaultyStorage(world.storage)
+        // The first is committed, but where it is looked for it is not seen yet.
+        let isHidden = false
+        let faults = 1
+        storage.failAtCommitWhen((trace) => {
+          if (keepsResult(trace) && faults-- > 0) {
+            isHidden = true
+            return 'lost_reply'
+          }
+          return undefined
+        })
+        const hiding: DurableStorage = {
+          ...storage,
+          withTransaction: async (fn, hint) =>
+            await storage.withTransaction(
+              async (tx) => await fn(isHidden ? withoutResults(tx, () => (isHidden = false)) : tx),
+              hint,
+            ),
         }
-        return undefined
-      })
-      const hiding: DurableStorage = {
-        ...storage,
-        withTransaction: async (fn, hint) =>
-          await storage.withTransaction(
-            async (tx) => await fn(isHidden ? withoutResults(tx, () => (isHidden = false)) : tx),
-            hint,
-          ),
-      }
-      let calls = 0
-      const executor = define(
-        world,
-        async (ctx, note) =>
-          await ctx.transaction('write', async (tx) => {
-            calls += 1
-            if (calls === 2) {
-              throw new Error('it is there already')
-            }
-            await note(tx, 'once')
-            return calls
-          }),
-        { storage: hiding },
-      )
-      await world.until(executor.start())
-      const end = await world.finish(await executor.enqueueTask({ id: 'flow' }, undefined))
-      assert.equal(end.status === 'completed' && end.output, 1)
-      assert.equal(calls, 2)
-      assert.deepEqual(await notes(world), ['once'])
-      assert.deepEqual(await kinds(world), ['#step'])
-    },
+        let calls = 0
+        const executor = define(
+          world,
+          async (ctx, note) =>
+            await ctx.transaction('write', async (tx) => {
+              calls += 1
+              if (calls === 2 && next === 'fails') {
+                throw new Error('it is there already')
+              }
+              await note(tx, 'once')
+              return calls
+            }),
+          { storage: hiding },
+        )
+        await world.until(executor.start())
+        const end = await world.finish(await executor.enqueueTask({ id: 'flow' }, undefined))
+        assert.equal(end.status === 'completed' && end.output, 1)
+        assert.equal(calls, 2)
+        assert.deepEqual(await notes(world), ['once'])
+        assert.deepEqual(await kinds(world), ['#step'])
+      },
+    ),
   ),
 
   sharedCase(
@@ -451,6 +458,49 @@ export const TRANSACTION_IN_CODE_CASES: Array<EngineConformanceCase> = [
   ),
 
   sharedCase(
+    'together.stopped',
+    'a transaction whose turn has not come does not hold up a run that is to stop, and is not begun later',
+    async (world) => {
+      const gate = createGate()
+      const ended: Array<unknown> = []
+      let asked = 0
+      const storage: DurableStorage = {
+        ...createFaultyStorage(world.storage),
+        shareTransaction: async (use, keep) => {
+          asked += 1
+          await gate.promise
+          const shared = world.storage.shareTransaction?.(use, keep) as Promise<never>
+          shared.catch((error: unknown) => ended.push(error))
+          return await shared
+        },
+      }
+      let calls = 0
+      const executor = define(
+        world,
+        async (ctx, note) =>
+          await ctx.transaction('write', async (tx) => {
+            calls += 1
+            await note(tx, 'lost')
+          }),
+        { storage },
+      )
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask({ id: 'flow' }, undefined)
+      await untilTrue(world, () => asked === 1)
+      assert.equal(await world.until(handle.cancel()), true)
+      await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 0, 500)
+      gate.open()
+      await untilTrue(world, () => ended.length === 1)
+      assert.equal(calls, 0)
+      assert.deepEqual(await notes(world), [])
+      assert.deepEqual(
+        world.logs.filter(({ message }) => /abandoned/.test(message)),
+        [],
+      )
+    },
+  ),
+
+  sharedCase(
     'together.fenced',
     'a run that lost its lease before its transaction ended has written nothing',
     async (world) => {
@@ -522,7 +572,9 @@ export const TRANSACTION_IN_CODE_CASES: Array<EngineConformanceCase> = [
         return 'done'
       })
       await world.until(deployed.start())
-      const end = await world.finish(await deployed.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId()))
+      const end = await world.finish(
+        await deployed.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId()),
+      )
       assert.equal(end.status === 'completed' && end.output, 'done')
       assert.deepEqual(done, ['old first', 'old second'])
       assert.deepEqual(await notes(world), ['new', 'old'])

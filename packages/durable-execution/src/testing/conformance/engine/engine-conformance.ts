@@ -146,7 +146,13 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...TRANSACTION_IN_CODE_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
+  cases: [
+    ...STEP_CASES,
+    ...TRANSACTION_IN_CODE_CASES,
+    ...SLEEP_CASES,
+    ...AWAITED_CASES,
+    ...COMPENSATING_CASES,
+  ],
   needsOptionalFields: {},
 }
 
