@@ -14,8 +14,8 @@ export const CARRYING_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: INSERT,
-        from: 'return claimed !== undefined && holdsSameLease(found, claimed)',
-        to: 'return claimed !== undefined',
+        from: 'this.#inserted(rows, early === undefined ? undefined : { ...early, claimed })',
+        to: 'this.#inserted(rows, early)',
       },
     ],
   },

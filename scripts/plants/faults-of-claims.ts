@@ -98,9 +98,9 @@ export const CLAIM_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: ATTEMPT,
-        from: `startAt: new Date(nextAttemptAfterLossAt(losses, now)),
+        from: `startAt: new Date(dueBy(row, nextAttemptAfterLossAt(losses, now), now)),
     unsetExpiresAt: true,`,
-        to: 'startAt: new Date(nextAttemptAfterLossAt(losses, now)),',
+        to: 'startAt: new Date(dueBy(row, nextAttemptAfterLossAt(losses, now), now)),',
       },
     ],
   },

@@ -124,8 +124,8 @@ export const OUTCOME_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/runs.ts',
-        from: '#timeOut(run: Run): void {',
-        to: '#timeOut(run: Run): void {\n    if (run.row !== undefined) return',
+        from: '#timeOut(run: Run, error: DurableExecutionError): void {',
+        to: '#timeOut(run: Run, error: DurableExecutionError): void {\n    if (run.row !== undefined) return',
       },
     ],
   },

@@ -37,9 +37,9 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: SETTLE,
-        from: 'const rows = withInputs(await lockRows(tx, ids, new Date(now)), settlements)',
+        from: 'const rows = withOwnTexts(await lockRows(tx, ids, new Date(now)), settlements)',
         to: `const own = settlements.map(({ event }) => event.executionId)
-  const rows = withInputs(await lockRows(tx, own, new Date(now)), settlements)
+  const rows = withOwnTexts(await lockRows(tx, own, new Date(now)), settlements)
   for (const row of await tx.getTaskExecutions({ type: 'by_execution_ids', executionIds: ids })) {
     if (!rows.has(row.executionId)) rows.set(row.executionId, row)
   }`,
@@ -139,8 +139,8 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
       },
       {
         file: 'machine/table.ts',
-        from: `finalize_failed: to('finalize_task_failed')`,
-        to: `finalize_failed: to('finalize_task_failed', 'completed')`,
+        from: `finalize_failed: to('finalize_task_failed', 'timed_out')`,
+        to: `finalize_failed: to('finalize_task_failed', 'timed_out', 'completed')`,
       },
     ],
   },

@@ -27,7 +27,7 @@ async function enqueueMany<TInput, TOutput>(
   return await executor.enqueueTasks(task, inputs)
 }
 
-export const OUR_STEPS = 'a sequence of tasks (`sequentialTasks`)'
+export const OUR_STEPS = 'durable steps of a task (`ctx.step`)'
 
 /** Nothing but errors is printed. */
 export const QUIET = { debug: (): void => {}, info: (): void => {}, error: console.error }
@@ -37,7 +37,7 @@ type Tasks = {
   executor: DurableExecutor
   noop: DurableTask<number, number>
   parent: DurableTask<number, number>
-  sequenceOf: (steps: number) => DurableTask<number, unknown>
+  workflow: DurableTask<number, number>
 }
 
 /** A session over the storage; `close` closes the storage. */
@@ -66,9 +66,9 @@ export function openOurs(storage: DurableStorage, close: () => Promise<void>): S
       await endOf(await current.executor.enqueueTask(current.noop, index))
     },
     runWorkflows: async (count, steps) => {
-      const sequence = current.sequenceOf(steps)
       for (const indexes of chunks(count, 1_000)) {
-        const handles = await enqueueMany(current, sequence, indexes)
+        const inputs = indexes.map(() => steps)
+        const handles = await enqueueMany(current, current.workflow, inputs)
         await Promise.all(handles.map(endOf))
       }
     },
@@ -126,28 +126,18 @@ function defineTasks(storage: DurableStorage, tally: Tally): Tasks {
         childrenTasksOutputs.reduce((sum, one) => sum + (one.output as number), 0),
     },
   })
-  const sequences = new Map<number, DurableTask<number, unknown>>()
-  return {
-    executor,
-    noop,
-    parent,
-    sequenceOf: (steps) => {
-      const sequence = sequences.get(steps) ?? defineSequence(executor, steps)
-      sequences.set(steps, sequence)
-      return sequence
+  const workflow = executor.task({
+    id: 'workflow',
+    timeoutMs: 600_000,
+    run: async (ctx, steps: number) => {
+      let value = 0
+      for (let index = 0; index < steps; index += 1) {
+        value = await ctx.step(`step ${index + 1}`, () => value + 1)
+      }
+      return value
     },
-  }
-}
-
-function defineSequence(executor: DurableExecutor, steps: number): DurableTask<number, unknown> {
-  const members = Array.from({ length: steps }, (_, index) =>
-    executor.task({
-      id: `step_${index + 1}_of_${steps}`,
-      timeoutMs: 60_000,
-      run: (_ctx, value: unknown) => value,
-    }),
-  )
-  return executor.sequentialTasks(...members)
+  })
+  return { executor, noop, parent, workflow }
 }
 
 async function endOf(handle: DurableTaskHandle<unknown>): Promise<unknown> {

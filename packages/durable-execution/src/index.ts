@@ -17,6 +17,7 @@ export { createConsoleLogger, type Logger } from './base/logger.ts'
 export { createDefaultSerializer, type Serializer, WrappedSerializer } from './base/serializer.ts'
 export { type DurableTaskInputWithOptions } from './client/enqueue.ts'
 export { type DurableTaskHandle } from './client/handle.ts'
+export { type DurableTaskRunOptions } from './client/run-task.ts'
 export {
   convertTaskExecutionStorageObjectToTaskExecution,
   type DurableChildTaskExecutionError,

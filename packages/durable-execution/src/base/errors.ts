@@ -40,7 +40,7 @@ export type DurableExecutionErrorStorageObject = {
 export class DurableExecutionError extends Error {
   /** Whether the attempt may be retried. */
   readonly isRetryable: boolean
-  /** The execution that ended with it, where it is that of a child that was awaited in code. */
+  /** The execution that ended with it, or goes on without who waited; where `runTask`, of the executor or in code, rejects with it. */
   declare execution?: { taskId: string; executionId: string }
 
   /**
@@ -95,6 +95,14 @@ export class DurableExecutionCancelledError extends DurableExecutionError {
   override getErrorType(): DurableExecutionErrorType {
     return 'cancelled'
   }
+}
+
+/** The error, with the execution that it is about. */
+export function aboutExecution(
+  error: DurableExecutionError,
+  execution: { taskId: string; executionId: string },
+): DurableExecutionError {
+  return Object.assign(error, { execution })
 }
 
 /** Cuts a message that is longer than a row keeps, without splitting a character. */

@@ -62,6 +62,11 @@ export const systemIds: IdSource = {
   newId: compactId,
 }
 
+/** The id of the execution of a task that has that key: the same wherever it is made, and like none that is drawn. */
+export function keyedExecutionId(taskId: string, key: string): string {
+  return `te_k${hashName([taskId, key])}`
+}
+
 /** A short name that is the same wherever it is computed: 32 hexadecimal digits of SHA-256 over the parts. */
 export function hashName(parts: Array<string>): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)

@@ -1,18 +1,24 @@
 /** From a call of `enqueueTask` or `enqueueTasks` to rows: everything is checked before anything is written. */
 
 import { DurableExecutionError } from '../base/errors.ts'
+import { keyedExecutionId } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Serializer } from '../base/serializer.ts'
+import { type Wishes } from '../machine/event.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../machine/execution.ts'
+import { addWishes } from '../machine/new-row.ts'
 import { type TaskDefinition } from '../task/define.ts'
+import { resolveKey, resolveWishes } from '../task/enqueue-options.ts'
 import {
   type DurableTaskEnqueueOptions,
+  isGiven,
   resolveEnqueueOptions,
   type ResolvedOptions,
 } from '../task/options.ts'
 import { checkInput } from '../task/schema.ts'
+import { Keys } from './keys.ts'
 
 /**
  * One of the inputs of `enqueueTasks`, with options of its own. An object that has exactly these two keys is
@@ -33,18 +39,27 @@ export type EnqueueDoors = {
   newExecutionId: () => string
 }
 
+/** What is to be inserted, and the key that its id was made from. */
+export type PreparedExecution = { row: ExecutionRow; key: string | undefined }
+
+/** What is to be inserted together. An execution that comes twice, under one key, is one row. */
+export type PreparedExecutions = { rows: Array<ExecutionRow>; keys: Keys | undefined }
+
+/** All that was said of one execution, checked. */
+type Said = { options: ResolvedOptions; wishes: Wishes; key: string | undefined }
+
 /** The row of a new execution, ready to be inserted; a promise only where the task checks its input. */
 export function prepareExecution(
   definition: TaskDefinition,
   input: unknown,
   options: DurableTaskEnqueueOptions | null | undefined,
   doors: EnqueueDoors,
-): MaybePromise<ExecutionRow> {
-  const resolved = resolveEnqueueOptions(definition.id, definition.options, options)
+): MaybePromise<PreparedExecution> {
+  const said = check(definition, options, doors)
   return definition.validateInput === undefined
-    ? toRow(definition.id, input, resolved, doors)
+    ? prepare(definition.id, input, said, doors)
     : checkInput(definition.id, definition.validateInput, input).then((validated) =>
-        toRow(definition.id, validated, resolved, doors),
+        prepare(definition.id, validated, said, doors),
       )
 }
 
@@ -54,7 +69,7 @@ export async function prepareExecutions(
   inputs: ReadonlyArray<unknown>,
   common: DurableTaskEnqueueOptions | null | undefined,
   doors: EnqueueDoors,
-): Promise<Array<ExecutionRow>> {
+): Promise<PreparedExecutions> {
   if (!Array.isArray(inputs)) {
     throw new DurableExecutionError(`enqueueTasks of task ${definition.id} needs an array of inputs`, false)
   }
@@ -66,37 +81,56 @@ export async function prepareExecutions(
     )
   }
   // Checked even if there is no input, and for most inputs all there is to resolve.
-  resolveEnqueueOptions(definition.id, definition.options, common)
+  check(definition, common, doors)
   const rows: Array<ExecutionRow> = []
+  let keys: Keys | undefined
   for (const given of inputs as ReadonlyArray<unknown>) {
     const { input, options } = isWithOptions(given)
       ? { input: given.input, options: ownOptions(definition.id, common, given.options) }
       : { input: given, options: common }
     const prepared = prepareExecution(definition, input, options, doors)
-    rows.push(prepared instanceof Promise ? await prepared : prepared)
+    const { row, key } = prepared instanceof Promise ? await prepared : prepared
+    if (key === undefined) {
+      rows.push(row)
+    } else {
+      keys ??= new Keys(definition.id)
+      rows.push(keys.add(row, key))
+    }
   }
-  return rows
+  return { rows, keys }
 }
 
-function toRow(
+function check(
+  { id, options: own }: TaskDefinition,
+  given: DurableTaskEnqueueOptions | null | undefined,
+  { now }: EnqueueDoors,
+): Said {
+  return {
+    options: resolveEnqueueOptions(id, own, given),
+    wishes: resolveWishes(id, given, now),
+    key: resolveKey(id, given),
+  }
+}
+
+function prepare(
   taskId: string,
   input: unknown,
-  { retryOptions, sleepMsBeforeRun, timeoutMs }: ResolvedOptions,
+  { options: { retryOptions, sleepMsBeforeRun, timeoutMs }, wishes, key }: Said,
   { serializer, maxPayloadBytes, now, newExecutionId }: EnqueueDoors,
-): ExecutionRow {
+): PreparedExecution {
   const runInput = serializer.serialize(input)
   checkPayload(runInput, 'The input of task ', taskId, maxPayloadBytes)
   const row = createDurableTaskExecutionStorageObject({
     now: new Date(now()),
     taskId,
-    executionId: newExecutionId(),
+    executionId: key === undefined ? newExecutionId() : keyedExecutionId(taskId, key),
     retryOptions,
     sleepMsBeforeRun,
     timeoutMs,
     runInput,
   })
   row.depth = 1
-  return row
+  return { row: addWishes(row, wishes), key }
 }
 
 function isWithOptions(given: unknown): given is DurableTaskInputWithOptions<unknown> {
@@ -122,7 +156,22 @@ function ownOptions(
       false,
     )
   }
-  return typeof own === 'object' ? { ...common, ...withoutMissing(own) } : own
+  return typeof own === 'object' ? { ...withoutOther(common, own), ...withoutMissing(own) } : own
+}
+
+/** What the call says for all, without the other way to say when that the input's own options take the place of. */
+function withoutOther(
+  common: DurableTaskEnqueueOptions | null | undefined,
+  { startAt, sleepMsBeforeRun }: DurableTaskEnqueueOptions,
+): DurableTaskEnqueueOptions {
+  const rest = { ...common }
+  if (isGiven(startAt)) {
+    delete rest.sleepMsBeforeRun
+  }
+  if (isGiven(sleepMsBeforeRun)) {
+    delete rest.startAt
+  }
+  return rest
 }
 
 function withoutMissing(options: object): object {

@@ -156,7 +156,8 @@ export async function readOrThrow(
   return row
 }
 
-async function waitUntilFinished(
+/** The row of the execution, once that is finished. */
+export async function waitUntilFinished(
   taskId: string,
   executionId: string,
   doors: HandleDoors,
@@ -191,11 +192,17 @@ async function waitUntilFinished(
   }
 }
 
-function toView<TOutput>(row: ExecutionRow, { serializer }: HandleDoors): DurableTaskExecution<TOutput> {
+export function toView<TOutput>(
+  row: ExecutionRow,
+  { serializer }: HandleDoors,
+): DurableTaskExecution<TOutput> {
   return convertTaskExecutionStorageObjectToTaskExecution<TOutput>(row, serializer)
 }
 
-function resolveSignal(given: CancelSignal | AbortSignal | null | undefined): CancelSignal | undefined {
+/** A signal of either kind, as one of ours. */
+export function resolveSignal(
+  given: CancelSignal | AbortSignal | null | undefined,
+): CancelSignal | undefined {
   if (given === undefined || given === null) {
     return undefined
   }

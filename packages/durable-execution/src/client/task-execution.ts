@@ -38,6 +38,10 @@ export type DurableTaskExecutionCommon = {
   runInput: unknown
   /** How many times an attempt was retried. */
   retryAttempts: number
+  /** When it times out, whatever it is doing; absent without a deadline. */
+  deadlineAt?: Date
+  /** What it was enqueued with to be found by; absent without tags. */
+  tags?: Record<string, string>
   createdAt: Date
   updatedAt: Date
   /** The execution that undoes what this one did: there once it has ended badly and was closed, if it had registered something. */
@@ -108,7 +112,7 @@ export type DurableTaskFailedExecution = DurableTaskExecutionCommon & {
 }
 
 /**
- * Its last attempt took longer than `timeoutMs`.
+ * Its last attempt took longer than `timeoutMs`, or all of it took longer than `deadlineMs`.
  *
  * @category Task
  */
@@ -116,6 +120,10 @@ export type DurableTaskTimedOutExecution = DurableTaskExecutionCommon & {
   status: 'timed_out'
   error: DurableExecutionError
   startedAt: Date
+  /** What its run returned, deserialized; only if it waited for others when its deadline passed. */
+  runOutput?: unknown
+  childrenTasks?: Array<DurableChildTaskExecution>
+  finalizeTask?: DurableChildTaskExecution
   finishedAt: Date
 }
 

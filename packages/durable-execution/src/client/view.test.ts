@@ -65,6 +65,8 @@ function fullRow(status: Status, changes: Partial<ExecutionRow> = {}): Execution
     depth: 2,
     childIndex: 0,
     childrenTasksCount: 2,
+    tags: { customer: 'ACME' },
+    deadlineAt: new Date(6_000),
     ...changes,
   }
 }
@@ -92,6 +94,8 @@ const common = {
   timeoutMs: 1_000,
   runInput: [1, 2],
   retryAttempts: 1,
+  tags: { customer: 'ACME' },
+  deadlineAt: new Date(6_000),
   createdAt: new Date(500),
   updatedAt: new Date(5_000),
 }
@@ -104,7 +108,7 @@ const OWN_FIELDS: Record<Status, object> = {
   ready: { error, startAt: new Date(1_000) },
   running: { error, startedAt, expiresAt: new Date(4_000) },
   failed: { error, startedAt, finishedAt },
-  timed_out: { error, startedAt, finishedAt },
+  timed_out: { error, ...family, finalizeTask, startedAt, finishedAt },
   waiting_for_children_tasks: { ...family, startedAt },
   children_tasks_failed: {
     ...family,
@@ -159,9 +163,10 @@ describe('a view', () => {
   })
 
   test.each([
-    ['ready', ['error']],
+    ['ready', ['error', 'tags', 'deadlineAt']],
     ['running', ['error']],
     ['completed', ['finalizeTask']],
+    ['timed_out', ['runOutput', 'childrenTasks', 'finalizeTask']],
     ['cancelled', ['startedAt', 'runOutput', 'childrenTasks', 'finalizeTask']],
   ] as Array<[Status, Array<keyof ExecutionRow>]>)('of a %s execution may lack %s', (status, fields) => {
     const row = without(fullRow(status), 'rootTask', 'parentTask', ...fields)

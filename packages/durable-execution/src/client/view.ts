@@ -47,8 +47,11 @@ function toView<TOutput>(row: ExecutionRow, serializer: Serializer): DurableTask
       return { ...common, status, ...toLastError(row), ...toStart(row), expiresAt }
     }
     case 'failed':
-    case 'timed_out':
       return { ...common, status, error: toError(row, 'error'), ...toStart(row), ...toFinish(row) }
+    case 'timed_out': {
+      const error = toError(row, 'error')
+      return { ...common, status, error, ...toStart(row), ...toLeftFamily(row, serializer), ...toFinish(row) }
+    }
     case 'waiting_for_children_tasks':
       return { ...common, status, ...toFamily(row, serializer), ...toStart(row) }
     case 'children_tasks_failed': {
@@ -89,6 +92,8 @@ function toCommon(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
     timeoutMs: row.timeoutMs,
     runInput: serializer.deserialize<unknown>(needed(row, 'runInput')),
     retryAttempts: row.retryAttempts,
+    ...(isGiven(row.deadlineAt) ? { deadlineAt: copyDate(row.deadlineAt) } : {}),
+    ...(isGiven(row.tags) ? { tags: { ...row.tags } } : {}),
     createdAt: copyDate(row.createdAt),
     updatedAt: copyDate(row.updatedAt),
   }
@@ -101,10 +106,20 @@ function toCancelled(row: ExecutionRow, serializer: Serializer): Cancelled {
   return {
     error: toError(row, 'error'),
     ...(isGiven(row.startedAt) ? { startedAt: copyDate(row.startedAt) } : {}),
-    ...(isGiven(row.runOutput) ? { runOutput: serializer.deserialize<unknown>(row.runOutput) } : {}),
-    ...(isGiven(row.childrenTasks) ? { childrenTasks: toChildren(row, row.childrenTasks) } : {}),
-    ...toFinalize(row),
+    ...toLeftFamily(row, serializer),
     ...toFinish(row),
+  }
+}
+
+/** What there is of a family that the execution did not wait for until its end. */
+function toLeftFamily(
+  row: ExecutionRow,
+  serializer: Serializer,
+): Partial<DurableTaskExecutionWithChildren> & { finalizeTask?: DurableChildTaskExecution } {
+  return {
+    ...(isGiven(row.runOutput) ? { runOutput: serializer.deserialize<unknown>(row.runOutput) } : {}),
+    ...(isGiven(row.childrenTasks) ? { childrenTasks: row.childrenTasks.map(toChild) } : {}),
+    ...toFinalize(row),
   }
 }
 
@@ -114,7 +129,7 @@ function toFamily(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
   const childrenTasks = needsChildren ? needed(row, 'childrenTasks') : row.childrenTasks
   return {
     runOutput: serializer.deserialize<unknown>(needed(row, 'runOutput')),
-    childrenTasks: isGiven(childrenTasks) ? toChildren(row, childrenTasks) : [],
+    childrenTasks: isGiven(childrenTasks) ? childrenTasks.map(toChild) : [],
   }
 }
 
@@ -136,19 +151,12 @@ function toLastError(row: ExecutionRow): { error?: DurableExecutionError } {
 }
 
 /** What undoes what the execution did, once there is such an execution. */
-function toCompensation(row: ExecutionRow): { compensation?: DurableChildTaskExecution } {
-  const isThere = row.isClosed && row.status !== 'completed' && isGiven(row.childrenTasks)
-  const executionId = isThere ? compensationId(idPrefix(row.executionId)) : undefined
-  const listed = row.childrenTasks?.find((child) => child.executionId === executionId)
-  return listed === undefined ? {} : { compensation: toChild(listed) }
-}
-
-function toChildren(
-  row: ExecutionRow,
-  childrenTasks: ReadonlyArray<DurableChildTaskExecution>,
-): Array<DurableChildTaskExecution> {
-  const compensation = compensationId(idPrefix(row.executionId))
-  return childrenTasks.filter(({ executionId }) => executionId !== compensation).map(toChild)
+function toCompensation({ taskId, executionId, ...row }: ExecutionRow): {
+  compensation?: DurableChildTaskExecution
+} {
+  return row.hasCompensations === true && row.isClosed && row.status !== 'completed'
+    ? { compensation: { taskId, executionId: compensationId(idPrefix(executionId)) } }
+    : {}
 }
 
 function toSuspension({ suspendedFor }: ExecutionRow): { suspendedFor?: Array<DurableTaskSuspension> } {

@@ -5,6 +5,7 @@ import { type StandardSchemaV1 } from '@standard-schema/spec'
 import { DurableExecutionError } from '../base/errors.ts'
 import { type DurableTaskInputWithOptions } from '../client/enqueue.ts'
 import { createHandle, type DurableTaskHandle, readOrThrow } from '../client/handle.ts'
+import { type DurableTaskRunOptions } from '../client/run-task.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 import {
   type DurableParentTaskDefaultOutput,
@@ -21,6 +22,7 @@ import {
   type LastOutput,
   type SequentialDurableTasks,
 } from '../task/sequential.ts'
+import { checkTask } from '../task/task-id.ts'
 import { createBuilder, type DurableTaskBuilder } from './builder.ts'
 import { Enqueuer } from './enqueuer.ts'
 import { type DurableExecutorHealth } from './health.ts'
@@ -200,6 +202,24 @@ export class DurableExecutor {
   }
 
   /**
+   * Enqueues a task, waits until the execution is finished, wherever it runs, and gives its output.
+   *
+   * @param options - What is different for this execution, and a `signal` that ends the wait.
+   * @throws However the execution ended, if not well: a {@link DurableExecutionError} with its message, a
+   * `DurableExecutionTimedOutError` or a `DurableExecutionCancelledError`, not retryable, with the id in
+   * `error.execution`. If a child failed the message names the first one. Else what `enqueueTask` throws.
+   */
+  async runTask<TInput, TOutput>(
+    task: DurableTask<TInput, TOutput>,
+    input: TInput,
+    options?: DurableTaskRunOptions | null,
+  ): Promise<TOutput> {
+    this.#refuseAfterShutdown()
+    checkTask(task)
+    return await this.#enqueuer.run<TOutput>(task.id, input, options)
+  }
+
+  /**
    * A handle of an execution that was enqueued before, here or elsewhere.
    *
    * @throws A {@link DurableExecutionError}, not retryable, if the task is not defined here, or the
@@ -276,15 +296,5 @@ export class DurableExecutor {
     if (this.#shuttingDown !== undefined) {
       throw new DurableExecutionError('Executor shutdown', false)
     }
-  }
-}
-
-// Plain JavaScript may pass anything: a name instead of the task, or nothing.
-function checkTask(task: { id: string } | null | undefined): void {
-  if (typeof task !== 'object' || task === null || typeof task.id !== 'string') {
-    throw new DurableExecutionError(
-      'A task is what executor.task returned, or an object with its id: { id: string }',
-      false,
-    )
   }
 }

@@ -6,6 +6,7 @@ import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type NewChild } from '../machine/event.ts'
 import { type DurableChildTask, type TaskDefinition } from '../task/define.ts'
+import { resolveWishes } from '../task/enqueue-options.ts'
 import { resolveEnqueueOptions } from '../task/options.ts'
 import { checkInput } from '../task/schema.ts'
 import { type Engine } from './engine.ts'
@@ -54,7 +55,14 @@ export function prepareChild(
       false,
     )
   }
+  if (child.options?.idempotencyKey !== undefined && child.options.idempotencyKey !== null) {
+    throw new DurableExecutionError(
+      `Option idempotencyKey of child task ${childTaskId} is not possible: a child is of one parent, and appears once with its outcome. Leave it out.`,
+      false,
+    )
+  }
   const options = resolveEnqueueOptions(childTaskId, definition.options, child.options)
+  const wishes = resolveWishes(childTaskId, child.options, engine.store.now)
   const toChild = (input: unknown): NewChild => {
     const runInput = engine.serializer.serialize(input)
     // A sequence hands on what its members gave, and what the engine composed for them may be larger.
@@ -63,7 +71,15 @@ export function prepareChild(
     }
     const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
     const executionId = engine.store.newExecutionId()
-    return { taskId: childTaskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput }
+    return {
+      ...wishes,
+      taskId: childTaskId,
+      executionId,
+      retryOptions,
+      sleepMsBeforeRun,
+      timeoutMs,
+      runInput,
+    }
   }
   return definition.validateInput === undefined
     ? toChild(child.input)

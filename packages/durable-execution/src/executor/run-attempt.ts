@@ -9,6 +9,7 @@ import {
 } from '../base/errors.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
+import { deadlineExceeded, isDeadlineOver } from '../machine/deadline.ts'
 import { type Lease } from '../machine/event.ts'
 import { damagedField, type ExecutionRow } from '../machine/execution.ts'
 import { isCompensation } from '../machine/records.ts'
@@ -38,9 +39,14 @@ export type WriteEvent = Extract<AttemptEvent, { kind: 'recorded' }>
 
 /**
  * Runs the function, and gives its event at once if the function did not wait for anything: a promise for
- * each of many short runs is most of what they cost.
+ * each of many short runs is most of what they cost. An execution whose deadline passed before it was claimed is not run.
  */
 export function runAttempt(attempt: Attempt, engine: Engine, codeOf: CodeOf): MaybePromise<AttemptEvent> {
+  if (isTooLate(attempt.row, engine)) {
+    const { taskId, executionId, error } = attempt.row
+    engine.logger.info(`Task ${taskId} (execution ${executionId}) is not run: its deadline has passed`)
+    return failedEvent(attempt, deadlineExceeded(error?.message))
+  }
   const caught = (error: unknown): AttemptEvent => eventOfError(attempt, error, engine)
   try {
     const event = callUserCode(attempt, engine, codeOf)
@@ -48,6 +54,14 @@ export function runAttempt(attempt: Attempt, engine: Engine, codeOf: CodeOf): Ma
   } catch (error) {
     return caught(error)
   }
+}
+
+// The claim was made by the same clock, which may have been set since.
+function isTooLate(row: ExecutionRow, { store }: Engine): boolean {
+  return (
+    row.deadlineAt !== undefined &&
+    isDeadlineOver(row, Math.max(store.now(), row.startedAt?.getTime() ?? -Infinity))
+  )
 }
 
 function eventOfError(attempt: Attempt, error: unknown, engine: Engine): AttemptEvent {

@@ -4,12 +4,7 @@ import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
 import { ChurningMap } from '../base/churning-map.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
-import { TimerQueue } from '../base/timer-queue.ts'
-import {
-  type DurableExecutionError,
-  DurableExecutionTimedOutError,
-  toErrorStorageObject,
-} from '../base/errors.ts'
+import { type DurableExecutionError, toErrorStorageObject } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { assert } from '../base/assert.ts'
 import { type Lease } from '../machine/event.ts'
@@ -20,6 +15,7 @@ import { type Engine } from './engine.ts'
 import { type CodeOf } from '../task/context.ts'
 import { type DurableCode } from '../task/durable-context.ts'
 import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
+import { RunLimits } from './run-limits.ts'
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
 export type Run = Attempt & {
@@ -37,7 +33,11 @@ export type Run = Attempt & {
   isHeld: boolean
   /** Whether its function has returned or thrown. */
   hasEnded: boolean
+  /** When its function was called, on the monotonic clock. */
+  startedAt: Millis
   timer: Timer | undefined
+  /** Whether that timer is for the deadline of the execution, and not for the timeout of the attempt. */
+  isTimedByDeadline: boolean
   code: DurableCode | undefined
 }
 
@@ -67,7 +67,7 @@ export class Runs {
   /** Slots kept for rows that are being claimed just now. */
   #reserved = 0
   #suspectCount = 0
-  readonly #timeouts: TimerQueue<Run>
+  readonly #limits: RunLimits
   #onChange: Array<() => void> = []
   readonly #codeOf: CodeOf
 
@@ -76,7 +76,7 @@ export class Runs {
     this.#shutdownSignal = shutdownSignal
     this.#doors = doors
     this.#codeOf = (attempt) => doors.codeOf(attempt as Run)
-    this.#timeouts = new TimerQueue(engine.doors.clock, (run) => this.#timeOut(run))
+    this.#limits = new RunLimits(engine, (run, error) => this.#timeOut(run, error))
   }
 
   /** How many slots are taken. */
@@ -150,7 +150,9 @@ export class Runs {
       isActive: true,
       isHeld: true,
       hasEnded: false,
+      startedAt: doors.clock.monotonicNow(),
       timer: undefined,
+      isTimedByDeadline: false,
       calls: undefined,
       code: undefined,
     }
@@ -158,11 +160,10 @@ export class Runs {
     this.#activeCount += 1
     this.#heldCount += 1
     this.#suspectCount += isSuspect(row) ? 1 : 0
-    const startedAt = doors.clock.monotonicNow()
     const event = runAttempt(run, this.#engine, this.#codeOf)
     if (event instanceof Promise) {
       // What has ended already needs no timer.
-      run.timer = this.#timeouts.set(startedAt, row.timeoutMs, run)
+      run.timer = this.#limits.set(run)
       void event.then((ended) => this.#end(run, ended))
     } else {
       this.#end(run, event)
@@ -243,7 +244,7 @@ export class Runs {
 
   /** Nothing is timed any more: all has ended, or was abandoned. */
   stopTiming(): void {
-    this.#timeouts.clear()
+    this.#limits.clear()
   }
 
   active(): Array<Run> {
@@ -273,8 +274,7 @@ export class Runs {
   }
 
   // The signal fires first, the outcome is written at once, and the function has a second to end.
-  #timeOut(run: Run): void {
-    const error = new DurableExecutionTimedOutError()
+  #timeOut(run: Run, error: DurableExecutionError): void {
     OwnCancelSignal.cancel(run.cancelSignal, error)
     if (!run.isDecided) {
       run.isDecided = true

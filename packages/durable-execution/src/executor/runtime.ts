@@ -16,6 +16,7 @@ import { type DurableStorage, type DurableStorageChangeHint } from '../storage/c
 import { cancelByUser } from '../store/cancel.ts'
 import { type Effects } from '../store/effects.ts'
 import { Inserter } from '../store/insert.ts'
+import { insertUnlessThere, type KeyedRows } from '../store/keyed.ts'
 import { insertRows } from '../store/rows.ts'
 import { createShare } from '../store/share.ts'
 import { createTransact, withUserTries } from '../store/transact.ts'
@@ -108,21 +109,21 @@ export class Runtime {
   }
 
   /** Writes a new execution, and tells who may run it. Callers of one moment share a transaction. */
-  async insert(row: ExecutionRow): Promise<void> {
-    await this.#inserter.insert(row)
+  async insert(row: ExecutionRow, keyed?: KeyedRows): Promise<void> {
+    await this.#inserter.insert(row, keyed)
     this.#health.onRoom()
   }
 
   /** Writes new executions, all or none, and tells who may run them. */
-  async insertTogether(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
-    await this.#inserter.insertTogether(rows)
+  async insertTogether(rows: ReadonlyArray<ExecutionRow>, keyed?: KeyedRows): Promise<void> {
+    await this.#inserter.insertTogether(rows, keyed)
     if (rows.length > 0) {
       this.#health.onRoom()
     }
   }
 
   /** Writes new executions in a transaction of the user's. Who may run them hears of it from the storage. */
-  async insertIn(transaction: object, rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+  async insertIn(transaction: object, rows: ReadonlyArray<ExecutionRow>, keyed?: KeyedRows): Promise<void> {
     if (this.#storage.joinTransaction === undefined) {
       throw new DurableExecutionError(
         'Option transaction is not supported by this storage. Leave it out, or use one that shares your database.',
@@ -131,7 +132,7 @@ export class Runtime {
     }
     const tx = await this.#storage.joinTransaction(transaction)
     // Tried once: after an error only its owner can say what becomes of the transaction.
-    await insertRows(tx, rows)
+    await (keyed === undefined ? insertRows(tx, rows) : insertUnlessThere(tx, rows, keyed))
     this.#looksOftenUntil = this.engine.doors.clock.monotonicNow() + LIMITS.joinedMs
     this.worker.hinted()
   }

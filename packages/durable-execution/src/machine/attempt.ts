@@ -2,8 +2,15 @@
 
 import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { deadlineExceeded, deadlineOf, dueBy } from './deadline.ts'
 import { type ExecutionEvent, type Lease, type Refusal } from './event.ts'
-import { type ExecutionUpdate, type FinishedStatus, isFinishedStatus, type LeanRow } from './execution.ts'
+import {
+  childrenCount,
+  type ExecutionUpdate,
+  type FinishedStatus,
+  isFinishedStatus,
+  type LeanRow,
+} from './execution.ts'
 import { nextAttemptAfterLossAt, nextAttemptAt } from './retry.ts'
 
 type EventOf<K extends ExecutionEvent['kind']> = Extract<ExecutionEvent, { kind: K }>
@@ -49,6 +56,7 @@ export function succeeded(row: LeanRow, event: EventOf<'succeeded'>, now: Millis
   // The most frequent of all, so it is made in one piece.
   const at = new Date(now)
   return {
+    ...(isSuspensionLeft(row) ? NOT_SUSPENDED : {}),
     status: 'completed',
     finishedAt: finishedAt(row, at),
     unsetExpiresAt: true,
@@ -64,7 +72,7 @@ export function failed(row: LeanRow, event: EventOf<'failed'>, now: Millis): Mov
   return holdsLease(row, event.lease) ? afterError(row, event.error, now) : 'stale'
 }
 
-/** The attempt ended with this error: retried, or the end. */
+/** The attempt ended with this error: retried, or the end. A retry that would begin at the deadline or later is none. */
 export function afterError(
   row: LeanRow,
   error: DurableExecutionErrorStorageObject,
@@ -75,6 +83,9 @@ export function afterError(
   if (retryAt === null) {
     return { ...finish(row, statusFor(error), now), error: kept, losses: 0 }
   }
+  if (retryAt >= deadlineOf(row)) {
+    return { ...finish(row, 'timed_out', now), error: deadlineExceeded(error.message), losses: 0 }
+  }
   return {
     status: 'ready',
     error: kept,
@@ -82,20 +93,26 @@ export function afterError(
     startAt: new Date(retryAt),
     unsetExpiresAt: true,
     losses: 0,
-    ...notSuspended(row),
+    ...NOT_SUSPENDED,
     updatedAt: new Date(now),
   }
 }
 
 export function released(row: LeanRow, event: EventOf<'released'>, now: Millis): Move {
   return holdsLease(row, event.lease)
-    ? { status: 'ready', unsetExpiresAt: true, ...notSuspended(row), updatedAt: new Date(now) }
+    ? { status: 'ready', unsetExpiresAt: true, ...NOT_SUSPENDED, updatedAt: new Date(now) }
     : 'stale'
 }
 
-/** A row that is put back for another reason does not wait for what it waited for before. */
-function notSuspended({ suspendedFor }: LeanRow): Pick<ExecutionUpdate, 'suspendedFor'> {
-  return suspendedFor === undefined || suspendedFor.length === 0 ? {} : { suspendedFor: [] }
+/**
+ * A row that is put back for another reason does not wait for what it waited for before. It says so even where it never
+ * waited: a row that was run before and says nothing is one of a storage that does not keep what rows wait for.
+ */
+const NOT_SUSPENDED: Pick<ExecutionUpdate, 'suspendedFor'> = { suspendedFor: [] }
+
+/** Whether the row still says what it waited for before this attempt: a claim leaves that in place. */
+export function isSuspensionLeft({ suspendedFor }: LeanRow): boolean {
+  return suspendedFor !== undefined && suspendedFor.length > 0
 }
 
 // A lapsed lease means that the executor died or stalled: that is a loss, never a retry of the task's own.
@@ -119,9 +136,9 @@ export function lost(row: LeanRow, event: EventOf<'lost'>, now: Millis): Move {
     status: 'ready',
     error: { errorType: 'generic', message: 'Task expired', isRetryable: false },
     losses,
-    startAt: new Date(nextAttemptAfterLossAt(losses, now)),
+    startAt: new Date(dueBy(row, nextAttemptAfterLossAt(losses, now), now)),
     unsetExpiresAt: true,
-    ...notSuspended(row),
+    ...NOT_SUSPENDED,
     updatedAt: new Date(now),
   }
 }
@@ -138,7 +155,13 @@ export function cancelled(row: LeanRow, message: string, now: Millis): Execution
 /** The fields that every end writes. `finishedAt` is never before `startedAt`. */
 export function finish(row: LeanRow, status: FinishedStatus, now: Millis): ExecutionUpdate {
   const at = new Date(now)
-  return { status, finishedAt: finishedAt(row, at), unsetExpiresAt: true, updatedAt: at }
+  return {
+    ...(isSuspensionLeft(row) ? NOT_SUSPENDED : {}),
+    status,
+    finishedAt: finishedAt(row, at),
+    unsetExpiresAt: true,
+    updatedAt: at,
+  }
 }
 
 function finishedAt({ startedAt }: LeanRow, now: Date): Date {
@@ -156,14 +179,17 @@ export function isRepeated(row: LeanRow, event: ExecutionEvent): boolean {
         (row.status.startsWith('waiting') ||
           row.finalizeTask !== undefined ||
           row.status === 'completed' ||
-          row.status === 'children_tasks_failed')
+          row.status === 'children_tasks_failed' ||
+          (row.status === 'timed_out' && childrenCount(row) > 0))
       )
     case 'failed':
       return (
         wasClaimedBy(row, event.lease) &&
         (row.status === 'ready' || isFinishedStatus(row.status)) &&
-        row.error?.message === cutMessage(event.error.message) &&
-        row.error.errorType === event.error.errorType
+        [event.error, deadlineExceeded(event.error.message)].some(
+          ({ message, errorType }) =>
+            row.error?.message === cutMessage(message) && row.error.errorType === errorType,
+        )
       )
     case 'suspended':
       return (

@@ -8,7 +8,6 @@ import {
   type DurableSuspensionStorageObject,
   type ExecutionRow,
   type ExecutionUpdate,
-  isFinishedStatus,
   type LeanRow,
 } from './execution.ts'
 import { awaitedChildRows } from './parent.ts'
@@ -33,6 +32,16 @@ export type DurableStep =
   | { needs: 'rows'; ids: Array<string> }
   | 'stale'
 
+/**
+ * Whether the row that was claimed has never been run before, as far as it tells: each way back into `ready` leaves a trace in a
+ * field of the engine's own. Signals may have come all the same.
+ */
+export function isFirstRun({ depth, suspendedFor, losses = 0, retryAttempts, error }: LeanRow): boolean {
+  // Every row is given a depth, and no claim sets it: it is there where the storage keeps such fields.
+  const isTold = depth !== undefined
+  return isTold && suspendedFor === undefined && losses === 0 && retryAttempts === 0 && error === undefined
+}
+
 /** A run goes on, and remembers something. */
 export function recorded(
   row: LeanRow,
@@ -47,7 +56,7 @@ export function recorded(
   return unknown.length > 0
     ? { needs: 'rows', ids: unknown }
     : {
-        update: { ...childrenUpdate(event), updatedAt: new Date(now) },
+        update: { ...ownUpdate(event), updatedAt: new Date(now) },
         ...written(row, event, rows, now),
       }
 }
@@ -73,7 +82,7 @@ export function suspended(
   const hasCome = waitsFor.some((one) => isOver(one, prefix, rows))
   return {
     update: {
-      ...childrenUpdate(event),
+      ...ownUpdate(event),
       status: 'ready',
       startAt: new Date(hasCome ? now : dueAt(waitsFor, now)),
       suspendedFor: waitsFor,
@@ -99,11 +108,8 @@ export function signalled(
   }
 }
 
-/** A child that is awaited in code has ended; undefined if nobody waits for it any more. */
+/** A child that is awaited in code has ended; null if nobody waits for it any more. */
 export function awaitedEnded(parent: LeanRow, child: LeanRow, now: Millis): ExecutionUpdate | null {
-  if (isFinishedStatus(parent.status) || parent.status !== 'ready') {
-    return null
-  }
   const prefix = idPrefix(parent.executionId)
   const isMeant = (one: DurableSuspensionStorageObject): boolean =>
     one.kind === 'children' && isCallAmong(child.executionId, { ...one, prefix })
@@ -128,10 +134,9 @@ function isWaitingFor(row: LeanRow, isMeant: (one: DurableSuspensionStorageObjec
   if (row.status !== 'ready') {
     return false
   }
-  // A storage that keeps no leases keeps no suspension either: there, what was run before may be suspended, or a retry that
-  // comes early for once.
-  const isUntold = row.startedAt !== undefined && row.leaseId === undefined
-  return row.suspendedFor === undefined ? isUntold : row.suspendedFor.some(isMeant)
+  // Whatever puts a row back says what it waits for, if only that it waits for nothing. One that was run before and says
+  // nothing is of a storage that does not keep that: it may be suspended, or a retry that comes early for once.
+  return row.suspendedFor?.some(isMeant) ?? row.startedAt !== undefined
 }
 
 function woken(row: LeanRow, now: Millis): ExecutionUpdate {
@@ -186,13 +191,18 @@ function written(
   return { inserts: [...inserts, recordRow(row, { executionId, kind: '#state', output }, now)] }
 }
 
-/** The list of children, which the cascade of a storage without an index of parents reads. */
-function childrenUpdate({
+/** What the row itself says of what was written. */
+function ownUpdate({
   childrenTasks,
-}: DurableWrites): Pick<ExecutionUpdate, 'childrenTasks' | 'childrenTasksCount'> {
-  return childrenTasks.length === 0
-    ? {}
-    : { childrenTasks: [...childrenTasks], childrenTasksCount: childrenTasks.length }
+  hasCompensations,
+}: DurableWrites): Pick<ExecutionUpdate, 'childrenTasks' | 'childrenTasksCount' | 'hasCompensations'> {
+  return {
+    // The cascade of a storage without an index of parents reads the list.
+    ...(childrenTasks.length === 0
+      ? {}
+      : { childrenTasks: [...childrenTasks], childrenTasksCount: childrenTasks.length }),
+    ...(hasCompensations === true ? { hasCompensations } : {}),
+  }
 }
 
 /** The ids of the rows that end the wait. */

@@ -1,5 +1,6 @@
 /** What can happen to an execution, and why the rules may refuse it. */
 
+import { type Millis } from '../base/clock.ts'
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import {
   type DurableChildTaskExecution,
@@ -22,8 +23,17 @@ export type ExecutionTemplate = {
   timeoutMs: number
 }
 
+/** What may be said of one execution, and not of its task. */
+export type Wishes = {
+  /** Not before this moment is it due. */
+  startAt?: Millis
+  /** How long it may take in all, from its creation on. */
+  deadlineMs?: Millis
+  tags?: Record<string, string>
+}
+
 /** A child that a parent's run returned, checked and with its id drawn. */
-export type NewChild = ExecutionTemplate & { executionId: string; runInput: string }
+export type NewChild = ExecutionTemplate & Wishes & { executionId: string; runInput: string }
 
 /** Something that happened to one execution. The kinds are the columns of the table of transitions. */
 export type ExecutionEvent =
@@ -91,6 +101,8 @@ export type DurableWrites = {
   children: ReadonlyArray<NewChild>
   /** Where the list of its children grows: the whole list, with those that it started earlier. */
   childrenTasks: ReadonlyArray<DurableChildTaskExecution>
+  /** Whether something is to be undone if it ends badly. */
+  hasCompensations?: boolean
   /** What it says of its progress, and whether it has said anything before. */
   state?: { output: string; isThere: boolean }
   /** Whether an earlier try may have written them. */

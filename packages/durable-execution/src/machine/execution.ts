@@ -173,18 +173,26 @@ export type DurableTaskExecutionStorageObject = {
   childIndex?: number
   /** The length of `childrenTasks`. Lost without it: counting children without reading their list. */
   childrenTasksCount?: number
-  /** What a suspended execution waits for; empty or absent if it is not suspended. Lost without it: telling it from a retry. */
+  /**
+   * What a suspended execution waits for; empty or absent if it is not suspended. A claim leaves it: of one that runs it is what it
+   * waited for before. Lost without it: telling it from a retry.
+   */
   suspendedFor?: Array<DurableSuspensionStorageObject>
   /** Of those that are due, those with the higher number come first; 0 if absent. */
   priority?: number
-  /** What users find it by. */
+  /** What users find it by. Lost without it: finding it so. */
   tags?: Record<string, string>
-  /** When it times out, whatever it is doing. */
+  /** When it times out, whatever it is doing. Lost without it: the deadline, and that of all below. */
   deadlineAt?: Date
+  /**
+   * Whether something is to be undone if it ends badly. Lost without it: seeing in a view what undoes it; and each row that ends badly costs
+   * a read, to find out.
+   */
+  hasCompensations?: boolean
 }
 
 /** The optional fields: the engine's own, which a storage may not keep. */
-export const OWN_FIELDS = [
+export const OWN_FIELDS: ReadonlyArray<keyof DurableTaskExecutionStorageObject> = [
   'leaseId',
   'executorId',
   'losses',
@@ -195,7 +203,8 @@ export const OWN_FIELDS = [
   'priority',
   'tags',
   'deadlineAt',
-] as const satisfies ReadonlyArray<keyof DurableTaskExecutionStorageObject>
+  'hasCompensations',
+]
 
 /**
  * A change of a row. What is `undefined` stays as it is; only the `unset…` flags clear a field.
@@ -227,6 +236,7 @@ export type DurableTaskExecutionStorageObjectUpdate = {
   losses?: number
   childrenTasksCount?: number
   suspendedFor?: Array<DurableSuspensionStorageObject>
+  hasCompensations?: boolean
 }
 
 export type ExecutionRow = DurableTaskExecutionStorageObject

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 
+import { recorded, signalled, suspended } from './durable-dsl.test-support.ts'
 import { type OutsideEvent } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory, historyOf, recordStart, recordStep } from './history.ts'
@@ -33,6 +34,7 @@ test('nothing is counted of what nobody saw', () => {
     losses: 0,
     lossesInARow: 0,
     releases: 0,
+    suspensions: 0,
     outcomes: 0,
     isCancelled: false,
   })
@@ -51,6 +53,9 @@ describe('one event', () => {
     [failed(), ready(), { retries: 1, lossesInARow: 0 }],
     [failed(), finished('failed'), { outcomes: 1, lossesInARow: 0 }],
     [released(), ready(), { releases: 1 }],
+    [suspended(), ready(), { suspensions: 1, lossesInARow: 0 }],
+    [recorded(), running(), {}],
+    [signalled(), ready(), {}],
     [lost(), ready(), { losses: 2, lossesInARow: 2 }],
     [cancelled(), finished('cancelled'), { isCancelled: true }],
   ])('$0.kind, which left the row $1.status', ([event, row, counted]) => {

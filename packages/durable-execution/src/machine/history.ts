@@ -15,6 +15,8 @@ export type ExecutionHistory = {
   /** Losses since the last attempt that settled. */
   lossesInARow: number
   releases: number
+  /** Times that its run was left since all that it did was to wait. */
+  suspensions: number
   /** Outcomes that were accepted: the row left the hands of its runs. */
   outcomes: number
   /** Whether a user's cancel was acknowledged. */
@@ -28,6 +30,7 @@ const NOTHING_YET: ExecutionHistory = {
   losses: 0,
   lossesInARow: 0,
   releases: 0,
+  suspensions: 0,
   outcomes: 0,
   isCancelled: false,
 }
@@ -74,6 +77,8 @@ function recordEvent(counted: ExecutionHistory, row: ExecutionRow, event: Execut
         : { ...counted, outcomes: counted.outcomes + 1, lossesInARow: 0 }
     case 'released':
       return { ...counted, releases: counted.releases + 1 }
+    case 'suspended':
+      return { ...counted, suspensions: counted.suspensions + 1, lossesInARow: 0 }
     case 'lost':
       return { ...counted, losses: counted.losses + 1, lossesInARow: counted.lossesInARow + 1 }
     case 'cancelled':

@@ -28,6 +28,8 @@ import { at, stepFrom, told } from './told.test-support.ts'
 const done = finished('completed', { isClosed: true })
 const bad = finished('failed', { isClosed: true })
 const finishedAt = new Date(NOW)
+const deadlineAt = new Date(NOW)
+const mayBeRetried = failure('', { isRetryable: true })
 
 describe('steps that the rules make keep every promise', () => {
   const sound = [
@@ -37,7 +39,11 @@ describe('steps that the rules make keep every promise', () => {
     { row: running(), event: failed() },
     {
       row: running({ retryOptions: { maxAttempts: 1 } }),
-      event: failed({ error: failure('', { isRetryable: true }) }),
+      event: failed({ error: mayBeRetried }),
+    },
+    {
+      row: running({ retryOptions: { maxAttempts: 1 }, deadlineAt }),
+      event: failed({ error: mayBeRetried }),
     },
     { row: running(), event: released() },
     { row: lapsed(), event: lost() },
@@ -171,6 +177,16 @@ describe('steps that break a promise', () => {
       ['S2 at x: an attempt that ended as timed_out led to failed'],
       () =>
         stepFrom(running(), finished('failed'), [failed({ error: failure('', { errorType: 'timed_out' }) })]),
+    ],
+    [
+      'an attempt that may be retried times out, and there is no deadline',
+      ['S2 at x: an attempt that ended as generic led to timed_out'],
+      () => stepFrom(running(), finished('timed_out'), [failed({ error: mayBeRetried })]),
+    ],
+    [
+      'an attempt that may not be retried times out, since there is a deadline',
+      ['S2 at x: an attempt that ended as generic led to timed_out'],
+      () => stepFrom(running({ deadlineAt }), finished('timed_out', { deadlineAt }), [failed()]),
     ],
     [
       'what was cancelled is completed',

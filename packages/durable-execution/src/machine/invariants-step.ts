@@ -109,7 +109,9 @@ function checkFailure(after: ExecutionRow, events: ReadonlyArray<ExecutionEvent>
     if (after.status === 'ready' && !isRetryable) {
       report('S7', 'it is tried again after an error that forbids it')
     }
-    if (after.status !== 'ready' && after.status !== (errorType === 'generic' ? 'failed' : errorType)) {
+    const isRefusedRetry = isRetryable && after.deadlineAt !== undefined && after.status === 'timed_out'
+    const expected = errorType === 'generic' ? 'failed' : errorType
+    if (after.status !== 'ready' && after.status !== expected && !isRefusedRetry) {
       report('S2', `an attempt that ended as ${errorType} led to ${after.status}`)
     }
   }
@@ -139,6 +141,7 @@ function checkClaim(before: ExecutionRow, after: ExecutionRow, context: StepCont
 const RUN_ENDS: ReadonlySet<string> = new Set([
   'succeeded',
   'fanned_out',
+  'suspended',
   'failed',
   'released',
   'lost',

@@ -56,6 +56,17 @@ describe('worlds that keep every promise', () => {
   })
 })
 
+const timedOut = { status: 'timed_out', finishedAt, deadlineAt: finishedAt } as const
+
+describe('a parent that timed out while it waited', () => {
+  test.for([
+    ['with a child', [waiting({ of: 1, ...timedOut }), child(0, bad)]],
+    ['with its finalize execution', [waitingForFinalize(timedOut), child(0, done), finalize(bad)]],
+  ] as const)('%s keeps every promise', ([, rows]) => {
+    expect(checkWorld(rows)).toEqual([])
+  })
+})
+
 describe('worlds that break a promise', () => {
   const { expiresAt: _, ...withoutDeadline } = running()
   const { finishedAt: __, ...withoutEnd } = finished('failed')
@@ -200,18 +211,28 @@ describe('worlds that break a promise', () => {
       ],
     ],
     [
+      'a parent that timed out and has no deadline',
+      ['S12 at p: it timed out while it waited, and has no deadline'],
+      [waiting({ of: 1, status: 'timed_out', finishedAt }), child(0, bad)],
+    ],
+    [
+      'a parent that timed out while nothing below it ended badly',
+      ['S12 at p: it timed out while it waited, and nothing below it ended badly'],
+      [waitingForFinalize(timedOut), child(0, done), finalize(done)],
+    ],
+    [
       'a child cancelled by a parent that goes on',
       ['S12 at c0: it was cancelled by p, which is waiting_for_children_tasks'],
       [waiting({ of: 2 }), child(0, finished('cancelled', byParent)), child(1, ready())],
     ],
     [
       'a closed parent that was cancelled, and a child that runs',
-      ['S13 at p: it is closed and ended badly, and c0 below it is running'],
+      ['S13 at p: it is closed, and c0 below it is running'],
       [waiting({ of: 1, status: 'cancelled', finishedAt, isClosed: true }), child(0, running())],
     ],
     [
       'the same two storeys down',
-      ['S13 at p: it is closed and ended badly, and leaf below it is running'],
+      ['S13 at p: it is closed, and leaf below it is running'],
       [
         waiting({ of: 1, status: 'cancelled', finishedAt, isClosed: true }),
         {

@@ -1,37 +1,50 @@
 /** What must hold of all rows of a storage at any moment. */
 
+import { type Millis } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow, isFinishedStatus } from './execution.ts'
+import { checkRecord, checkSuspension } from './invariants-durable.ts'
 import { type InvariantId, type Violation } from './invariants.ts'
-import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 import { endedBadly, wasCancelledByParent } from './parent.ts'
+import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 
 type Report = (invariant: InvariantId, sentence: string) => void
 
 /** What is below one row. */
-type Below = { children: Array<ExecutionRow>; finalizes: Array<ExecutionRow> }
+type Below = {
+  /** The children that it returned. */
+  children: Array<ExecutionRow>
+  /** Those that its code awaits. */
+  awaited: Array<ExecutionRow>
+  finalizes: Array<ExecutionRow>
+}
 
-const NOTHING_BELOW: Below = { children: [], finalizes: [] }
+const NOTHING_BELOW: Below = { children: [], awaited: [], finalizes: [] }
 
 /** All that is wrong with the rows. */
-export function checkTree(rows: Iterable<ExecutionRow>): Array<Violation> {
+export function checkTree(rows: Iterable<ExecutionRow>, now?: Millis): Array<Violation> {
   const violations: Array<Violation> = []
-  const byId = new Map<string, ExecutionRow>()
+  const all = new Map<string, ExecutionRow>()
+  let latest = -Infinity
   for (const row of rows) {
-    if (!isRecord(row)) {
-      byId.set(row.executionId, row)
-    }
+    all.set(row.executionId, row)
+    latest = Math.max(latest, row.updatedAt.getTime())
   }
-  const below = groupByParent(byId)
-  for (const row of byId.values()) {
+  const below = groupByParent(all)
+  for (const row of all.values()) {
     const { executionId } = row
     const report: Report = (invariant, sentence) => violations.push({ invariant, executionId, sentence })
+    if (isRecord(row)) {
+      checkRecord(row, report)
+      continue
+    }
     checkAlone(row, report)
-    checkPlace(row, byId, report)
+    checkPlace(row, all, report)
     checkChildren(row, below.get(executionId) ?? NOTHING_BELOW, report)
     checkOutcome(row, below.get(executionId) ?? NOTHING_BELOW, report)
-    if (row.isClosed && endedBadly(row)) {
-      checkNothingActive(row, below, report)
+    checkSuspension(row, all, now ?? latest, report)
+    if (!isFinishedStatus(row.status)) {
+      checkNothingClosedAbove(row, all, violations)
     }
   }
   return violations
@@ -40,13 +53,20 @@ export function checkTree(rows: Iterable<ExecutionRow>): Array<Violation> {
 function groupByParent(byId: ReadonlyMap<string, ExecutionRow>): Map<string, Below> {
   const groups = new Map<string, Below>()
   for (const row of byId.values()) {
-    if (row.parentTask !== undefined && !isAwaitedChild(row) && !isCompensation(row)) {
-      const group = groups.get(row.parentTask.executionId) ?? { children: [], finalizes: [] }
+    if (row.parentTask !== undefined && !isRecord(row) && !isCompensation(row)) {
+      const group = groups.get(row.parentTask.executionId) ?? { children: [], awaited: [], finalizes: [] }
       groups.set(row.parentTask.executionId, group)
-      ;(row.parentTask.isFinalizeTask === true ? group.finalizes : group.children).push(row)
+      placeIn(group, row).push(row)
     }
   }
   return groups
+}
+
+function placeIn({ children, awaited, finalizes }: Below, row: ExecutionRow): Array<ExecutionRow> {
+  if (row.parentTask?.isFinalizeTask === true) {
+    return finalizes
+  }
+  return isAwaitedChild(row) ? awaited : children
 }
 
 /** What can be said of a row by itself. */
@@ -75,28 +95,50 @@ function checkPlace(row: ExecutionRow, byId: ReadonlyMap<string, ExecutionRow>, 
   if (row.parentTask === undefined || parent === undefined) {
     return
   }
+  if (isCompensation(row)) {
+    if (!(endedBadly(parent) && parent.isClosed)) {
+      report('S13', `it undoes what ${parent.executionId} did, which is ${parent.status}`)
+    }
+    return
+  }
   if (row.parentTask.isFinalizeTask === true) {
     if (parent.finalizeTask?.executionId !== row.executionId) {
       report('S10', `it is not the finalize execution of ${parent.executionId}`)
     }
-  } else if (!(parent.childrenTasks ?? []).some((child) => child.executionId === row.executionId)) {
+  } else if (!isListed(row, parent)) {
     report('S8', `${parent.executionId} does not list it among its children`)
   }
+  const isToBeCancelled = endedBadly(parent) || (isAwaitedChild(row) && isFinishedStatus(parent.status))
   // Only once it is closed: until then it may be a task that threw such a message itself.
-  if (row.isClosed && wasCancelledByParent(row) && !endedBadly(parent)) {
+  if (row.isClosed && wasCancelledByParent(row) && !isToBeCancelled) {
     report('S12', `it was cancelled by ${parent.executionId}, which is ${parent.status}`)
   }
 }
 
+function isListed(row: ExecutionRow, parent: ExecutionRow): boolean {
+  return (
+    (parent.childrenTasks ?? []).some((child) => child.executionId === row.executionId) ||
+    // The list of those that it returned takes the place of those that its code has awaited.
+    (isAwaitedChild(row) && row.isClosed && !isBeforeChildren(parent))
+  )
+}
+
+function isBeforeChildren({ status }: ExecutionRow): boolean {
+  return status === 'ready' || status === 'running'
+}
+
 function checkChildren(row: ExecutionRow, below: Below, report: Report): void {
-  const { children, finalizes } = below
-  const isBeforeChildren = row.status === 'ready' || row.status === 'running'
-  if (isBeforeChildren && (children.length > 0 || finalizes.length > 0)) {
+  const { children, awaited, finalizes } = below
+  if (isBeforeChildren(row) && (children.length > 0 || finalizes.length > 0)) {
     report('S8', `it is ${row.status} and has rows below it`)
   }
   const listed = row.childrenTasks ?? []
   if (row.status === 'waiting_for_children_tasks' && (listed.length === 0 || !isAllThere(listed, children))) {
     report('S8', `it waits for ${listed.length} children, and ${children.length} are there`)
+  }
+  const atWork = row.status.startsWith('waiting') ? awaited.find((child) => !child.isClosed) : undefined
+  if (atWork !== undefined) {
+    report('S8', `it is ${row.status}, and ${atWork.executionId}, which its code started, is open`)
   }
   const done = children.filter((child) => child.status === 'completed' && child.isClosed).length
   if (row.childrenTasksCompletedCount !== done) {
@@ -154,8 +196,22 @@ function checkOutcome(row: ExecutionRow, { children, finalizes }: Below, report:
         report('S12', 'it says that its finalize execution failed, which it did not')
       }
       return
+    case 'timed_out':
+      if (children.length > 0 || finalize !== undefined) {
+        checkDeadline(row, reported.length > 0 || (finalize !== undefined && endedBadly(finalize)), report)
+      }
+      return
     default:
       return
+  }
+}
+
+function checkDeadline(row: ExecutionRow, hasCause: boolean, report: Report): void {
+  if (row.deadlineAt === undefined) {
+    report('S12', 'it timed out while it waited, and has no deadline')
+  }
+  if (!hasCause) {
+    report('S12', 'it timed out while it waited, and nothing below it ended badly')
   }
 }
 
@@ -188,15 +244,22 @@ function checkChildrenErrors(
   }
 }
 
-function checkNothingActive(top: ExecutionRow, below: ReadonlyMap<string, Below>, report: Report): void {
-  const queue = [top.executionId]
-  for (const executionId of queue) {
-    const { children, finalizes } = below.get(executionId) ?? NOTHING_BELOW
-    for (const row of [...children, ...finalizes]) {
-      if (!isFinishedStatus(row.status)) {
-        report('S13', `it is closed and ended badly, and ${row.executionId} below it is ${row.status}`)
-      }
-      queue.push(row.executionId)
+/** No row above an active one is closed, but for what is undone below it. */
+function checkNothingClosedAbove(
+  active: ExecutionRow,
+  byId: ReadonlyMap<string, ExecutionRow>,
+  violations: Array<Violation>,
+): void {
+  let above = isCompensation(active) ? undefined : active.parentTask
+  // Rows that are damaged may go round in a circle.
+  for (let steps = 0; above !== undefined && steps < byId.size; steps += 1) {
+    const row = byId.get(above.executionId)
+    if (row?.isClosed === true) {
+      const { executionId } = row
+      const sentence = `it is closed, and ${active.executionId} below it is ${active.status}`
+      violations.push({ invariant: 'S13', executionId, sentence })
+      return
     }
+    above = row === undefined || isCompensation(row) ? undefined : row.parentTask
   }
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 
+import { suspended } from './durable-dsl.test-support.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory, historyOf, recordStart, recordStep } from './history.ts'
 import { checkHistory, INVARIANTS } from './invariants.ts'
@@ -100,6 +101,11 @@ describe('what is counted', () => {
       { retries: 1, claims: [first, second], starts: [first, second] },
     ],
     ['a start after a loss', ready(), { losses: 1, claims: [first, second], starts: [first, second] }],
+    [
+      'a start after a suspension',
+      ready(),
+      { suspensions: 1, claims: [first, second], starts: [first, second] },
+    ],
     ['a start after a release', ready(), { releases: 1, claims: [first, second], starts: [first, second] }],
   ])('%s is fine', ([, row, fields]) => {
     expect(checkHistory(at(row), counted(fields), { maxLosses: 3 })).toEqual([])
@@ -129,6 +135,7 @@ describe('what is counted', () => {
     history = recordStep(history, at(ready()), [lost()])
     history = recordStep(history, at(ready()), [failed()])
     history = recordStep(history, at(ready()), [released()])
+    history = recordStep(history, at(ready()), [suspended()])
     history = recordStep(history, at(finished('failed')), [failed()])
     history = recordStep(history, at(finished('cancelled')), [cancelled()])
     expect(historyOf(history, 'x')).toEqual({
@@ -138,6 +145,7 @@ describe('what is counted', () => {
       losses: 1,
       lossesInARow: 0,
       releases: 1,
+      suspensions: 1,
       outcomes: 1,
       isCancelled: true,
     })
@@ -145,6 +153,7 @@ describe('what is counted', () => {
 })
 
 test('every promise is a sentence, and none is left out', () => {
-  expect(Object.keys(INVARIANTS)).toEqual(Array.from({ length: 16 }, (_, index) => `S${index + 1}`))
+  const numbers = [...Array.from({ length: 16 }, (_, index) => index + 1), 21, 22]
+  expect(Object.keys(INVARIANTS)).toEqual(numbers.map((number) => `S${number}`))
   expect(Object.values(INVARIANTS).filter((sentence) => sentence.length < 20)).toEqual([])
 })

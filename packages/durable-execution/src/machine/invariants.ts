@@ -8,8 +8,10 @@ import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent, type Lease } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory } from './history.ts'
+import { checkNewRecord, checkStepOfRecord } from './invariants-durable.ts'
 import { checkStepOfRow } from './invariants-step.ts'
 import { checkTree } from './invariants-tree.ts'
+import { isRecord } from './records.ts'
 
 /** The promises that speak of executions, by the number they are published under. */
 export type InvariantId =
@@ -29,6 +31,8 @@ export type InvariantId =
   | 'S14'
   | 'S15'
   | 'S16'
+  | 'S21'
+  | 'S22'
 
 /** Each promise in a sentence. */
 export const INVARIANTS: Record<InvariantId, string> = {
@@ -38,16 +42,18 @@ export const INVARIANTS: Record<InvariantId, string> = {
   S4: 'an outcome, and a renewal, is written only by the lease that held the row',
   S5: "a claim's startedAt is later than that of every earlier claim of the row, its leaseId never seen before",
   S6: 'at most one accepted outcome for each execution',
-  S7: 'starts ≤ 1 + retries + losses + releases; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are, and retries are those that the options allow',
-  S8: 'a row that waits for children has all of them; a row that is ready or running has none; a child is in the list of its parent',
-  S9: 'childrenTasksCompletedCount is the number of children completed and closed',
+  S7: 'starts ≤ 1 + retries + losses + releases + suspensions; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are, and retries are those that the options allow',
+  S8: 'a row that waits for children has all of them, and no others at work; a row that is ready or running has none but those that its code awaits; a child is in the list of its parent',
+  S9: 'childrenTasksCompletedCount is the number of returned children completed and closed',
   S10: 'at most one finalize execution for each parent',
   S11: 'no finalize execution before the children it waits for are completed and closed',
   S12: "a parent's outcome follows from its children and its finalize task",
-  S13: 'below a closed row that ended badly nothing is active',
+  S13: 'below a closed row nothing is active',
   S14: 'once cancel has cancelled a row, it is never completed',
   S15: 'nothing runs before its startAt',
   S16: 'every row that was there is there',
+  S21: 'what an execution waits for and has come makes it due; it waits for children that have not ended; it says what it waits for only while it is ready or running',
+  S22: 'a record is written once, finished and closed, under the lease of its execution, or as a signal to one that is active; only the state changes',
 }
 
 /** A promise that was broken, and where. */
@@ -62,9 +68,12 @@ export type StepContext = {
   history: ReadonlyMap<string, ExecutionHistory>
 }
 
-/** Checks all rows of a storage as they are at one moment. `rows` must be whole trees. */
-export function checkWorld(rows: Iterable<ExecutionRow>): Array<Violation> {
-  return checkTree(rows)
+/**
+ * Checks all rows of a storage as they are at one moment. `rows` must be whole trees. `now` is that moment; by default
+ * the latest at which one of them was written.
+ */
+export function checkWorld(rows: Iterable<ExecutionRow>, now?: Millis): Array<Violation> {
+  return checkTree(rows, now)
 }
 
 /** Checks what one transaction did. Rows that were not touched may be the same objects, and cost nothing. */
@@ -78,18 +87,34 @@ export function checkStep(
     const next = after.get(executionId)
     if (next === undefined) {
       violations.push({ invariant: 'S16', executionId, sentence: 'the row disappeared' })
+    } else if (isRecord(row)) {
+      if (next !== row) {
+        checkStepOfRecord(row, next, reportTo(violations, executionId))
+      }
     } else if (next !== row || context.events.some((event) => event.executionId === executionId)) {
       checkStepOfRow(row, next, context, violations)
     }
   }
   if (after.size > before.size) {
     for (const [executionId, row] of after) {
-      if (!before.has(executionId) && row.status !== 'ready' && row.status !== 'running') {
+      if (before.has(executionId)) {
+        continue
+      }
+      if (isRecord(row)) {
+        checkNewRecord(row, before, context.events, reportTo(violations, executionId))
+      } else if (row.status !== 'ready' && row.status !== 'running') {
         violations.push({ invariant: 'S2', executionId, sentence: `a new row is ${row.status}` })
       }
     }
   }
   return violations
+}
+
+function reportTo(
+  violations: Array<Violation>,
+  executionId: string,
+): (invariant: InvariantId, sentence: string) => void {
+  return (invariant, sentence) => violations.push({ invariant, executionId, sentence })
 }
 
 /**
@@ -118,8 +143,8 @@ export function checkHistory(
 }
 
 function* wrongStarts(counted: ExecutionHistory): Generator<string> {
-  const { claims, starts, retries, losses, releases } = counted
-  const allowed = 1 + retries + losses + releases
+  const { claims, starts, retries, losses, releases, suspensions } = counted
+  const allowed = 1 + retries + losses + releases + suspensions
   if (starts.length > allowed) {
     yield `user code started ${starts.length} times, ${allowed} can be explained`
   }

@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 
 import { type ExecutionRow } from './execution.ts'
 import { type Decision, type Wanted } from './family.ts'
+import { isRecord } from './records.ts'
 import { applyUpdate } from './update.ts'
 
 /** The rows that a decision shows are those that its updates make, and what it inserts are new rows. */
@@ -14,16 +15,18 @@ export function expectWhole(family: ReadonlyMap<string, ExecutionRow>, decision:
     expect(decision.rows.get(executionId), `${executionId} is shown as it is written`).toEqual(written)
   }
   for (const executionId of decision.updates.keys()) {
-    expect(family.has(executionId), `${executionId} was locked before it is written`).toBe(true)
+    const isState = executionId.endsWith('!state')
+    expect(isState || family.has(executionId), `${executionId} was locked before it is written`).toBe(true)
   }
   for (const row of decision.inserts) {
-    expect(row, 'a new row').toMatchObject({ status: 'ready', isClosed: false, retryAttempts: 0 })
+    const expected = isRecord(row) ? { isClosed: true } : { status: 'ready', isClosed: false }
+    expect(row, 'a new row').toMatchObject({ ...expected, retryAttempts: 0 })
     expect(family.has(row.executionId), `${row.executionId} was not there before`).toBe(false)
   }
 }
 
 /** What cannot be decided yet says what it wants. */
-export function expectWanting({ kind, fanInIds, outputIds }: Wanted): void {
+export function expectWanting({ kind, fanInIds, outputIds, rowIds }: Wanted): void {
   expect(kind).toBe('wanted')
-  expect(fanInIds.length + outputIds.length).toBeGreaterThan(0)
+  expect(fanInIds.length + outputIds.length + rowIds.length).toBeGreaterThan(0)
 }

@@ -1,10 +1,10 @@
-/** A new row that is claimed before its insert is what an insert and a claim would have made of it. */
+/** New rows: what was wished for them, and those that are claimed before their insert. */
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
-import { createDurableTaskExecutionStorageObject } from './execution.ts'
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from './execution.ts'
 import { decide } from './family.ts'
-import { claimNewRow } from './new-row.ts'
+import { addWishes, claimNewRow } from './new-row.ts'
 
 const NOW = 1_000
 const row = createDurableTaskExecutionStorageObject({
@@ -28,6 +28,7 @@ test('it is the row that a claim in the same moment leaves', () => {
       newExecutionId: () => 'te_2',
       fanIns: new Map(),
       outputs: new Map(),
+      known: new Map(),
     },
   )
   expect(claimNewRow(row, claim, NOW)).toEqual(
@@ -44,4 +45,40 @@ test('the given row is not changed', () => {
 test('a row that is not due, or not ready, is not claimed', () => {
   expect(() => claimNewRow({ ...row, startAt: new Date(NOW + 1) }, claim, NOW)).toThrow(/not due/)
   expect(() => claimNewRow({ ...row, status: 'running' }, claim, NOW)).toThrow(/is running/)
+})
+
+describe('wishes', () => {
+  const sleeping = (): ExecutionRow => ({ ...row, sleepMsBeforeRun: 50, startAt: new Date(NOW + 50) })
+
+  test('without any the row stays as it is', () => {
+    expect(addWishes(sleeping(), {})).toEqual(sleeping())
+  })
+
+  test('a moment takes the place of the sleep', () => {
+    const wished = addWishes(sleeping(), { startAt: NOW + 7 })
+    expect(wished).toMatchObject({ startAt: new Date(NOW + 7), sleepMsBeforeRun: 0 })
+  })
+
+  test('a moment that has passed means at once', () => {
+    expect(addWishes(sleeping(), { startAt: 0 }).startAt).toEqual(new Date(NOW))
+  })
+
+  test('a deadline counts from the creation, and is not over at once', () => {
+    expect(addWishes(sleeping(), { deadlineMs: 70 })).toMatchObject({
+      deadlineAt: new Date(NOW + 70),
+      startAt: new Date(NOW + 50),
+    })
+    expect(addWishes(sleeping(), { deadlineMs: 0.5 }).deadlineAt).toEqual(new Date(NOW + 1))
+  })
+
+  test('what would begin after the deadline is due then', () => {
+    expect(addWishes(sleeping(), { deadlineMs: 40 }).startAt).toEqual(new Date(NOW + 40))
+    expect(addWishes(sleeping(), { startAt: NOW + 100, deadlineMs: 40 }).startAt).toEqual(new Date(NOW + 40))
+  })
+
+  test('tags are kept', () => {
+    expect(addWishes(sleeping(), { tags: { customer: 'ACME' } })).toMatchObject({
+      tags: { customer: 'ACME' },
+    })
+  })
 })

@@ -37,3 +37,15 @@ export function parentErrorOf(execution: LeanRow): DurableExecutionErrorStorageO
   }
   return generic('Unknown error')
 }
+
+/** In one line why an execution ended badly; of several children the one that ended it. Trying again would not help. */
+export function firstCauseOf(execution: LeanRow): DurableExecutionErrorStorageObject {
+  const [first, ...others] = execution.error ? [] : (execution.childrenTasksErrors ?? [])
+  const cause = parentErrorOf(execution)
+  if (first === undefined) {
+    return { ...cause, isRetryable: false }
+  }
+  const rest = others.length === 0 ? '' : ` (and ${others.length} more)`
+  const message = `Child task ${first.taskId} with id ${first.executionId} failed: ${first.error.message}${rest}`
+  return { ...cause, message, isRetryable: false }
+}

@@ -4,6 +4,7 @@ import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { finish } from './attempt.ts'
+import { deadlineExceededWaitingFor, deadlineOf, isDeadlineOver } from './deadline.ts'
 import { type ExecutionTemplate, type NewChild } from './event.ts'
 import {
   childrenCount,
@@ -15,6 +16,7 @@ import {
   isFinishedStatus,
   type LeanRow,
 } from './execution.ts'
+import { addWishes } from './new-row.ts'
 import { parentErrorOf } from './parent-error.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
@@ -127,7 +129,10 @@ export function fanInFailed(
   }
 }
 
-/** A child ended badly: the first one ends the parent, later ones are only added to its list. */
+/**
+ * A child ended badly: the first one ends the parent, later ones are only added to its list. A parent whose deadline
+ * has passed by then has timed out.
+ */
 export function childFailed(
   parent: LeanRow,
   child: LeanRow,
@@ -142,6 +147,10 @@ export function childFailed(
     error: { ...reason, message: cutMessage(reason.message) },
   }
   if (parent.status === 'waiting_for_children_tasks') {
+    if (isOverWhenEnded(parent, child, now)) {
+      const what = `child task with id ${child.executionId}`
+      return { ...finish(parent, 'timed_out', now), error: deadlineExceededWaitingFor(what, reason) }
+    }
     return { ...finish(parent, 'children_tasks_failed', now), childrenTasksErrors: [entry] }
   }
   const errors = parent.childrenTasksErrors ?? []
@@ -169,6 +178,10 @@ export function finalizeEnded(
     return { ...finish(parent, 'completed', now), unsetError: true, output }
   }
   const reason = (isLink ? finalize.finalizeTaskError : undefined) ?? parentErrorOf(finalize)
+  if (isOverWhenEnded(parent, finalize, now)) {
+    const what = `finalize task with id ${finalize.executionId}`
+    return { ...finish(parent, 'timed_out', now), error: deadlineExceededWaitingFor(what, reason) }
+  }
   return {
     ...finish(parent, 'finalize_task_failed', now),
     finalizeTaskError: { ...reason, message: cutMessage(reason.message) },
@@ -200,23 +213,30 @@ export function wasCancelledByParent(child: LeanRow): boolean {
   )
 }
 
-/** Whether something below the row may still be active though it is finished. */
+/** Whether something below the row may still be active though it is finished, or something is to be undone. */
 export function mayHaveOpenBelow(row: LeanRow): boolean {
   switch (row.status) {
     case 'children_tasks_failed':
       return true
     case 'cancelled':
-      return childrenCount(row) > 0 || row.finalizeTask !== undefined
-    case 'failed':
     case 'timed_out':
-      return childrenCount(row) > 0
+      return childrenCount(row) > 0 || row.finalizeTask !== undefined || mayBeUndone(row)
+    case 'failed':
+      return childrenCount(row) > 0 || mayBeUndone(row)
+    case 'finalize_task_failed':
+      // It came after all below had ended.
+      return mayBeUndone(row)
     case 'completed':
       // Children that were returned have all been counted; those that the code started, and did not await, have not.
       return childrenCount(row) > row.childrenTasksCompletedCount
     default:
-      // It came after all below had ended.
       return false
   }
+}
+
+/** Whether the row may have said that something is to be undone; a storage that keeps no leases does not keep that either. */
+export function mayBeUndone({ hasCompensations, leaseId, startedAt }: LeanRow): boolean {
+  return hasCompensations ?? (leaseId === undefined && startedAt !== undefined)
 }
 
 /** Whether the row is finished and reports failure. */
@@ -231,6 +251,20 @@ export function tooDeep(): DurableExecutionErrorStorageObject {
     message: `A tree of executions may be at most ${LIMITS.depth} deep (limit: depth); this one would be ${LIMITS.depth + 1}`,
     isRetryable: false,
   }
+}
+
+/** The error of a run that returned while children were at work that its code had started. */
+export function childrenAtWork({ taskId }: LeanRow): DurableExecutionErrorStorageObject {
+  return {
+    errorType: 'generic',
+    message: `Task ${taskId} returned while children that it started by ctx.runTask were at work. Await them before it returns, or return them as children.`,
+    isRetryable: false,
+  }
+}
+
+/** The clocks of two processes may differ a little, so what counts is when it is told, or when it ended by the other's clock. */
+function isOverWhenEnded(parent: LeanRow, below: LeanRow, now: Millis): boolean {
+  return isDeadlineOver(parent, Math.max(now, below.finishedAt?.getTime() ?? now))
 }
 
 function parentEndedPrefix(taskId: string, executionId: string): string {
@@ -250,5 +284,8 @@ function rowBelow(
     rootTask: parent.rootTask ?? { taskId, executionId },
     parentTask: isFinalizeTask ? { taskId, executionId, isFinalizeTask } : { taskId, executionId },
   })
-  return parent.depth === undefined ? row : { ...row, depth: parent.depth + 1 }
+  if (parent.depth !== undefined) {
+    row.depth = parent.depth + 1
+  }
+  return addWishes(row, child, deadlineOf(parent))
 }

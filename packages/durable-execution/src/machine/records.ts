@@ -136,6 +136,11 @@ export function stateId(prefix: string): string {
   return `${prefix}!state`
 }
 
+/** The id of the record that something is to be undone. */
+export function compensationMarkId(prefix: string): string {
+  return `${prefix}!compensations`
+}
+
 /** The id of the execution that undoes what an execution did that ended badly. */
 export function compensationId(prefix: string): string {
   return `${prefix}!compensation`
@@ -177,6 +182,9 @@ export function isCallAmong(
 
 /** A name as a part of an id: what separates parts is escaped, and what is too long is hashed. */
 function inId(name: string): string {
+  if (name.length <= MOST_CHARACTERS && name.search(SPECIAL) < 0) {
+    return name
+  }
   const escaped = name.replaceAll(SPECIAL, (character) => `%${character.charCodeAt(0).toString(16)}`)
   return escaped.length > MOST_CHARACTERS ? `%h${hashName([name])}` : escaped
 }

@@ -2,6 +2,16 @@
 
 import { describe, expect, test } from 'vitest'
 
+import {
+  awaitedEnded,
+  forChildren,
+  newStep,
+  part,
+  recorded,
+  signalled,
+  suspended,
+  waitingFor,
+} from './durable-dsl.test-support.ts'
 import { type EventKind, type ExecutionEvent, type Refusal } from './event.ts'
 import {
   ALL_STATUSES,
@@ -51,6 +61,7 @@ const retryable = failure('Try again', { isRetryable: true })
 const about = { executionId: 'p', childId: 'c0' }
 const childCompleted: ExecutionEvent = { kind: 'child_completed', ...about }
 const childFailed: ExecutionEvent = { kind: 'child_failed', ...about }
+const awaitedChildEnded: ExecutionEvent = { kind: 'awaited_ended', ...about }
 const finalizeCompleted: ExecutionEvent = { kind: 'finalize_completed', executionId: 'p', childId: 'f' }
 const finalizeFailed: ExecutionEvent = { kind: 'finalize_failed', executionId: 'p', childId: 'f' }
 
@@ -95,17 +106,46 @@ const OF_PARENTS: ReadonlyArray<Case> = [
   { row: waiting({ of: 1 }), event: childCompleted, to: 'completed', isPlain: true },
   { row: waiting({ of: 1 }), event: childCompleted, to: 'children_tasks_failed', isUnreadable: true },
   { row: waiting({ of: 1 }), event: childFailed, to: 'children_tasks_failed' },
+  { row: waiting({ of: 1, deadlineAt: new Date(NOW) }), event: childFailed, to: 'timed_out' },
   { row: waitingForFinalize(), event: finalizeCompleted, to: 'completed' },
   { row: waitingForFinalize(), event: finalizeFailed, to: 'finalize_task_failed' },
+  { row: waitingForFinalize({ deadlineAt: new Date(NOW) }), event: finalizeFailed, to: 'timed_out' },
+]
+
+const OF_DURABLE_CODE: ReadonlyArray<Case> = [
+  { row: running(), event: recorded({ records: [newStep()] }), to: 'running' },
+  { row: running(), event: suspended(), to: 'ready' },
+  ...[ready(), running(), waiting({ of: 1 }), waitingForFinalize()].flatMap((row): Array<Case> => [
+    { row, event: signalled({ of: row.executionId }), to: row.status },
+    { row, event: { kind: 'awaited_ended', ...about, executionId: row.executionId }, to: row.status },
+  ]),
+  {
+    row: waitingFor(forChildren({ of: 1 })),
+    event: awaitedEnded(part(1, finished('completed'))),
+    to: 'ready',
+  },
 ]
 
 const OF_FINISHED: ReadonlyArray<Case> = ALL_STATUSES.filter(isFinishedStatus).flatMap((status) => {
   const row = finished(status, { executionId: 'p', childrenTasksCount: 9 })
-  const news = [childCompleted, childFailed, finalizeCompleted, finalizeFailed, closed({ of: 'p' })]
+  const news = [
+    childCompleted,
+    childFailed,
+    awaitedChildEnded,
+    finalizeCompleted,
+    finalizeFailed,
+    closed({ of: 'p' }),
+  ]
   return news.map((event): Case => ({ row, event, to: status }))
 })
 
-const CASES: ReadonlyArray<Case> = [...OF_ATTEMPTS, ...OF_CANCELS, ...OF_PARENTS, ...OF_FINISHED]
+const CASES: ReadonlyArray<Case> = [
+  ...OF_ATTEMPTS,
+  ...OF_CANCELS,
+  ...OF_PARENTS,
+  ...OF_DURABLE_CODE,
+  ...OF_FINISHED,
+]
 
 function factsFor({ isPlain, isUnreadable, event }: Omit<Case, 'row' | 'to'>): TransitionFacts {
   const isGood = event.kind.endsWith('completed')
@@ -117,6 +157,7 @@ function factsFor({ isPlain, isUnreadable, event }: Omit<Case, 'row' | 'to'>): T
     planOf: () => (isPlain === true ? planWithoutFinalize : planWithFinalize),
     newExecutionId: () => 'f',
     row: (id) => (id === 'f' ? last : child0),
+    known: () => null,
     fanIn: () => ({
       runInput: 'input',
       runOutput: 'parent output',
@@ -152,6 +193,9 @@ const REASONS: Record<EventKind, Refusal> = {
   renewed: 'stale',
   succeeded: 'stale',
   fanned_out: 'stale',
+  recorded: 'stale',
+  suspended: 'stale',
+  signalled: 'finished',
   failed: 'stale',
   released: 'stale',
   lost: 'not_lapsed',
@@ -159,6 +203,7 @@ const REASONS: Record<EventKind, Refusal> = {
   parent_ended: 'finished',
   child_completed: 'not_waiting',
   child_failed: 'not_waiting',
+  awaited_ended: 'not_waiting',
   finalize_completed: 'not_waiting',
   finalize_failed: 'not_waiting',
   closed: 'not_finished',
@@ -171,6 +216,9 @@ describe('every cell that refuses refuses, and says why', () => {
     // Of a lease that never held the row: one that did would be recognised as a repetition.
     succeeded: completed({ lease: 'second' }),
     fanned_out: fannedOut({ lease: 'second' }),
+    recorded: recorded({ lease: 'second' }),
+    suspended: suspended({ lease: 'second' }),
+    signalled: signalled(),
     failed: failed({ lease: 'second' }),
     released: released({ lease: 'second' }),
     lost: lost(),
@@ -178,6 +226,7 @@ describe('every cell that refuses refuses, and says why', () => {
     parent_ended: parentEnded({ of: 'x', message: 'Parent' }),
     child_completed: childCompleted,
     child_failed: childFailed,
+    awaited_ended: awaitedChildEnded,
     finalize_completed: finalizeCompleted,
     finalize_failed: finalizeFailed,
     closed: closed(),

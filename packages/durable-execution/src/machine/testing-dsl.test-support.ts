@@ -3,6 +3,7 @@
 import { expect } from 'vitest'
 
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { type KnownRow } from './durable.ts'
 import { type Lease, type NewChild, type OutsideEvent, type Refusal } from './event.ts'
 import {
   createDurableTaskExecutionStorageObject,
@@ -233,9 +234,10 @@ export class Given {
     const all = new Map([...this.#rows, ...stored].map((row) => [row.executionId, row]))
     const fanIns = new Map<string, FanInFacts>()
     const outputs = new Map<string, string>()
+    const known = new Map<string, KnownRow>()
     const before = structuredClone(family)
     for (;;) {
-      const rules = { now: NOW, planOf: () => plan, newExecutionId: () => 'f', fanIns, outputs }
+      const rules = { now: NOW, planOf: () => plan, newExecutionId: () => 'f', fanIns, outputs, known }
       const locked = missingParentIds === undefined ? { rows: family } : { rows: family, missingParentIds }
       const decision = decide(locked, events, rules)
       expect(family, 'what was given is not changed').toEqual(before)
@@ -251,6 +253,10 @@ export class Given {
       for (const id of decision.outputIds) {
         expect(outputs.has(id), `${id} was read already`).toBe(false)
         outputs.set(id, all.get(id)?.output ?? '')
+      }
+      for (const id of decision.rowIds) {
+        expect(known.has(id), `${id} was read already`).toBe(false)
+        known.set(id, all.get(id) ?? null)
       }
     }
   }

@@ -28,6 +28,7 @@ function decided(row: LeanRow, event: ExecutionEvent, known: Partial<TransitionF
     planOf: () => undefined,
     newExecutionId: () => 'f',
     row: () => undefined,
+    known: () => undefined,
     fanIn: () => undefined,
     output: () => undefined,
     ...known,

@@ -11,16 +11,24 @@ import {
   failed,
   holdsLease,
   isRepeated,
+  isSuspensionLeft,
   lost,
   released,
   renewed,
   succeeded,
 } from './attempt.ts'
 import { type ExecutionEvent, type NewChild, type Refusal } from './event.ts'
-import { assertKnownStatus, type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import {
+  assertKnownStatus,
+  childrenCount,
+  type ExecutionRow,
+  type ExecutionUpdate,
+  type LeanRow,
+} from './execution.ts'
 import {
   awaitedChildRows,
   childFailed,
+  childrenAtWork,
   childRows,
   type FanIn,
   countChild,
@@ -147,7 +155,20 @@ function fannedOut(
   if (event.children.length > 0 && (row.depth ?? 0) >= LIMITS.depth) {
     return answer(afterError(row, tooDeep(), now))
   }
+  const started = startedInCode(row, facts)
+  if (started === undefined) {
+    return { needs: 'fan_in', executionId: row.executionId }
+  }
+  const unknown = started.filter((id) => facts.known(id) === undefined)
+  if (unknown.length > 0) {
+    return { needs: 'rows', ids: unknown }
+  }
+  // The list of children is to be that of the returned ones alone: what is at work below it would be found by nobody.
+  if (started.some((id) => facts.known(id)?.isClosed === false)) {
+    return answer(afterError(row, childrenAtWork(row), now))
+  }
   const settled: ExecutionUpdate = {
+    ...(isSuspensionLeft(row) ? { suspendedFor: [] } : {}),
     runOutput: event.runOutput,
     unsetExpiresAt: true,
     unsetError: true,
@@ -180,6 +201,15 @@ function fannedOut(
     update: { ...settled, ...step.update, childrenTasks: [], childrenTasksCount: 0 },
     inserts: step.insert === undefined ? [] : [step.insert],
   }
+}
+
+/** The ids of the children that the code of this and earlier attempts has started; undefined if they were not read. */
+function startedInCode(row: LeanRow, facts: TransitionFacts): ReadonlyArray<string> | undefined {
+  if (childrenCount(row) === 0) {
+    return []
+  }
+  const children = row.childrenTasks ?? facts.fanIn(row.executionId)?.children
+  return children?.map((child) => child.executionId)
 }
 
 function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {

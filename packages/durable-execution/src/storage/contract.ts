@@ -119,6 +119,15 @@ export type DurableStorageTx = {
   ) => Array<string> | Promise<Array<string>>
 
   /**
+   * Optional. Inserts those of the rows whose id does not exist yet; the others are no error, and left as they are. Where
+   * another transaction that is open has inserted one of the ids, it waits for the end of that. An id comes at most once.
+   *
+   * @returns The ids of the rows that were inserted.
+   */
+  insertTaskExecutionsIfMissing?: (
+    executions: Array<DurableTaskExecutionStorageObject>,
+  ) => MaybePromise<Array<string>>
+  /**
    * Optional. Takes the earliest due rows of the given tasks that nobody has locked, in one step: they
    * come back `running`, whole, with `startedAt = max(now, their last startedAt + 1 ms)`, the given
    * lease and executor, `updatedAt = now`.

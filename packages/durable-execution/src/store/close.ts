@@ -2,8 +2,8 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { FINISHED_STATUSES, isFinishedStatus, type LeanRow } from '../machine/execution.ts'
-import { endedBadly, mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
-import { compensationId, idPrefix } from '../machine/records.ts'
+import { endedBadly, mayBeUndone, mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
+import { compensationId, compensationMarkId, idPrefix } from '../machine/records.ts'
 import { type NewChild, type Refusal } from '../machine/event.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { cancelActive } from './cancel.ts'
@@ -58,20 +58,22 @@ async function findCompensations(
   executionIds: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, NewChild>> {
   const found = new Map<string, NewChild>()
-  const bad = [...executionIds].filter((id) => {
-    const row = rows.get(id)
-    return row !== undefined && !row.isClosed && endedBadly(row)
-  })
-  if (bad.length === 0) {
+  const marks = new Map<string, string>()
+  for (const executionId of executionIds) {
+    const row = rows.get(executionId)
+    if (row !== undefined && !row.isClosed && endedBadly(row) && mayBeUndone(row)) {
+      marks.set(executionId, compensationMarkId(idPrefix(executionId)))
+    }
+  }
+  if (marks.size === 0) {
     return found
   }
-  for (const row of (
-    await readFields(tx, bad, ['taskId', 'timeoutMs', 'runInput', 'childrenTasks'])
-  ).values()) {
-    const { taskId, timeoutMs, runInput, childrenTasks = [] } = row
-    const executionId = compensationId(idPrefix(row.executionId))
-    const isListed = childrenTasks.some((child) => child.executionId === executionId)
-    if (isListed && taskId !== undefined && timeoutMs !== undefined && runInput !== undefined) {
+  const marked = await readFields(tx, [...marks.values()], ['status'])
+  const bad = [...marks].filter(([, mark]) => marked.has(mark)).map(([executionId]) => executionId)
+  for (const row of (await readFields(tx, bad, ['taskId', 'timeoutMs', 'runInput'])).values()) {
+    const { taskId, timeoutMs, runInput } = row
+    if (taskId !== undefined && timeoutMs !== undefined && runInput !== undefined) {
+      const executionId = compensationId(idPrefix(row.executionId))
       const retryOptions = COMPENSATION_RETRIES
       found.set(row.executionId, {
         taskId,

@@ -2,11 +2,12 @@
 
 import { type Doors } from '../base/doors.ts'
 import { LIMITS } from '../base/limits.ts'
-import { holdsLease } from '../machine/attempt.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { addReady, type Effects, NO_EFFECTS } from './effects.ts'
+import { findKeyed, type KeyedRows } from './keyed.ts'
+import { RepeatedInsert } from './repeated-insert.ts'
 import { insertRows } from './rows.ts'
-import { type Transact, withUserTries } from './transact.ts'
+import { isFinal, type Transact, withUserTries } from './transact.ts'
 
 /** Rows to insert, some of which this process has claimed. */
 export type EarlyRows = {
@@ -26,7 +27,12 @@ export type InserterDoors = {
   tell: (effects: Effects) => void
 }
 
-type Waiting = { row: ExecutionRow; resolve: () => void; reject: (error: unknown) => void }
+type Waiting = {
+  row: ExecutionRow
+  keyed: KeyedRows | undefined
+  resolve: () => void
+  reject: (error: unknown) => void
+}
 
 /** Gathers inserts: while one is under way, the next batch gathers by itself. */
 export class Inserter {
@@ -42,10 +48,10 @@ export class Inserter {
     this.#executor = executor
   }
 
-  /** Resolves when the row is committed. */
-  insert(row: ExecutionRow): Promise<void> {
+  /** Resolves when the row is committed; or found, if it is a keyed one that is there already. */
+  insert(row: ExecutionRow, keyed?: KeyedRows): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#gathered.push({ row, resolve, reject })
+      this.#gathered.push({ row, keyed, resolve, reject })
       if (!this.#isFlushing) {
         this.#isFlushing = true
         queueMicrotask(() => void this.#flush())
@@ -53,8 +59,12 @@ export class Inserter {
     })
   }
 
-  /** Inserts the rows in a transaction of their own: resolves when all are committed, and rejects if none is. */
-  async insertTogether(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+  /**
+   * Inserts the rows in a transaction of their own: resolves when all are committed, and rejects if none is. Those that are
+   * keyed and there already are left as they are.
+   */
+  async insertTogether(given: ReadonlyArray<ExecutionRow>, keyed?: KeyedRows): Promise<void> {
+    const rows = keyed === undefined ? given : await this.#missing(given, keyed)
     if (rows.length === 0) {
       return
     }
@@ -63,10 +73,20 @@ export class Inserter {
       await this.#insertRows(early?.rows ?? rows)
     } catch (error) {
       early?.drop()
-      await this.#insertAgain(rows, early, error, 0)
+      await this.#insertAgain(rows, keyed, early, error, 0)
       return
     }
     this.#inserted(rows, early)
+  }
+
+  /** Those that are not there, as far as a look tells. */
+  async #missing(rows: ReadonlyArray<ExecutionRow>, keyed: KeyedRows): Promise<Array<ExecutionRow>> {
+    const there = await withUserTries(
+      async () => await this.#transact(async (tx) => await findKeyed(tx, rows, keyed)),
+      this.#doors.clock,
+      this.#doors.random,
+    )
+    return rows.filter(({ executionId }) => !there.has(executionId))
   }
 
   async #flush(): Promise<void> {
@@ -86,8 +106,8 @@ export class Inserter {
       // One by one: a row that the storage refuses must not fail the others, and each keeps its own answer.
       // Those that gathered meanwhile do not wait for that. After a shared try it is not known whose fault it was.
       const triesBefore = batch.length > 1 ? 1 : 0
-      for (const { row, resolve, reject } of batch) {
-        void this.#insertAgain([row], early, error, triesBefore).then(resolve, reject)
+      for (const { row, keyed, resolve, reject } of batch) {
+        void this.#insertAgain([row], keyed, early, error, triesBefore).then(resolve, reject)
       }
       return
     }
@@ -100,23 +120,26 @@ export class Inserter {
   /** After a try that failed: the next ones. With `triesBefore` 1 there is no pause before the second. */
   async #insertAgain(
     rows: ReadonlyArray<ExecutionRow>,
+    keyed: KeyedRows | undefined,
     early: EarlyRows | undefined,
     firstError: unknown,
     triesBefore: number,
   ): Promise<void> {
-    const areClaimed = await withUserTries(
+    // The id of a keyed row may have been there: a reason to look, and none to wait.
+    const mayBeThere = keyed !== undefined && isFinal(firstError)
+    const claimed = await withUserTries(
       async (tries) => {
         if (tries === 1) {
           throw firstError
         }
-        return await this.#insertIfMissing(rows, early)
+        return await this.#insertMissing(rows, keyed, early)
       },
       this.#doors.clock,
       this.#doors.random,
-      triesBefore,
+      mayBeThere ? 1 : triesBefore,
     )
     // What is inserted late is not claimed, since the lease began with the first try.
-    this.#inserted(rows, areClaimed ? early : undefined)
+    this.#inserted(rows, early === undefined ? undefined : { ...early, claimed })
   }
 
   async #insertRows(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
@@ -125,22 +148,24 @@ export class Inserter {
     })
   }
 
-  /**
-   * Inserts the rows unless an earlier try was committed after all, though it was not heard of: then all of them are there. Tells
-   * whether they are there as the first try wrote them, under the lease of this process: a later try may have been the one.
-   */
-  async #insertIfMissing(rows: ReadonlyArray<ExecutionRow>, early: EarlyRows | undefined): Promise<boolean> {
-    const ids = rows.map((row) => row.executionId)
-    const executionIds = [ids.find((id) => early?.claimed.has(id) === true) ?? ids[0] ?? '']
-    return await this.#transact(async (tx) => {
-      const [found] = await tx.getTaskExecutions({ type: 'by_execution_ids', executionIds })
-      if (found === undefined) {
-        await insertRows(tx, rows)
-        return false
+  /** Inserts what is not there, and gives what is there as the first try wrote it. Somebody may be quicker, again and again. */
+  async #insertMissing(
+    rows: ReadonlyArray<ExecutionRow>,
+    keyed: KeyedRows | undefined,
+    early: EarlyRows | undefined,
+  ): Promise<ReadonlyMap<string, ExecutionRow>> {
+    const look = new RepeatedInsert(rows, keyed, early?.claimed)
+    for (;;) {
+      try {
+        return await this.#transact(async (tx) => await look.insertMissing(tx))
+      } catch (error) {
+        const foundBefore = look.found.size
+        // Only an id that has come since then explains what would be final.
+        if (keyed === undefined || !isFinal(error) || (await this.#transact(look.find)).size <= foundBefore) {
+          throw error
+        }
       }
-      const claimed = early?.claimed.get(found.executionId)
-      return claimed !== undefined && holdsSameLease(found, claimed)
-    })
+    }
   }
 
   /** Starts what was claimed, and tells of the rest. */
@@ -162,9 +187,4 @@ export class Inserter {
       this.#executor.tell(effects)
     }
   }
-}
-
-/** Whether the row that was found runs under the lease that it was given here. */
-function holdsSameLease(found: ExecutionRow, { startedAt, leaseId = '' }: ExecutionRow): boolean {
-  return startedAt !== undefined && holdsLease(found, { startedAt, leaseId })
 }

@@ -16,8 +16,8 @@ export function* chunksOf<T>(items: ReadonlyArray<T>, size: number): Generator<A
 /**
  * Locks the rows and reads them; those that do not exist are left out.
  *
- * The order is that of descending ids. A child is made after its parent, so its id is the larger one:
- * children are locked before parents, by everybody.
+ * The order is that of descending ids, by everybody. A child is made after its parent, so most often its id is the
+ * larger one, and children are locked before parents.
  */
 export async function lockRows(
   tx: DurableStorageTx,

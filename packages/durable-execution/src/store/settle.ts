@@ -89,7 +89,7 @@ async function decideLocked(
 ): Promise<SettledOnce> {
   const now = doors.now()
   const ids = [...settlements.map(({ event }) => event.executionId), ...parents]
-  const rows = withInputs(await lockRows(tx, ids, new Date(now)), settlements)
+  const rows = withOwnTexts(await lockRows(tx, ids, new Date(now)), settlements)
   const missingParentIds = new Set([...parents].filter((id) => !rows.has(id)))
   const events = settlements.map(({ event }) => event)
   const decision = await decideInTransaction(tx, { rows, missingParentIds }, events, doors, now)
@@ -163,15 +163,17 @@ function parentsKnownHere(settlements: ReadonlyArray<Settlement>, doors: StoreDo
   return parents
 }
 
-/** A row is locked without its input; the run has it, and it never changes. */
-function withInputs(
+/** A row is locked without its input and its list of children; the run has both, and nobody else changes them while it runs. */
+function withOwnTexts(
   rows: Map<string, LeanRow>,
   settlements: ReadonlyArray<Settlement>,
 ): Map<string, LeanRow> {
   for (const { claimed } of settlements) {
     const row = rows.get(claimed.executionId)
     if (row !== undefined && row.runInput === undefined) {
-      rows.set(claimed.executionId, { ...row, runInput: claimed.runInput })
+      const { runInput, childrenTasks } = claimed
+      const isListed = row.status === 'running' && childrenTasks !== undefined
+      rows.set(claimed.executionId, { ...row, runInput, ...(isListed ? { childrenTasks } : {}) })
     }
   }
   return rows

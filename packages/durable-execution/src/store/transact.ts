@@ -93,6 +93,11 @@ function codeOf(error: unknown): string | number | undefined {
   return typeof errcode === 'number' ? errcode : typeof code === 'string' ? code : undefined
 }
 
+/** Whether the error is one of ours that says that the same again will fail again. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof DurableExecutionError && !error.isRetryable
+}
+
 type OptionalOperation = Exclude<
   keyof DurableStorageTx,
   'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'
@@ -147,10 +152,9 @@ export async function withUserTries<T>(
     try {
       return await attempt(tries)
     } catch (error) {
-      const isFinal = error instanceof DurableExecutionError && !error.isRetryable
       const pauseMs = jitter(LIMITS.userBackoffMs * 2 ** (tries - 1), random)
       const isLate = clock.monotonicNow() - startedAt + pauseMs > LIMITS.userTriesMs
-      if (isFinal || isLate || tries >= LIMITS.userTries) {
+      if (isFinal(error) || isLate || tries >= LIMITS.userTries) {
         throw error
       }
       await new Promise<void>((resolve) => {

@@ -38,6 +38,26 @@ export type DurableTaskEnqueueOptions = {
   /** How long each attempt may take, in milliseconds: an integer, 1 or more. */
   timeoutMs?: number | null | undefined
   /**
+   * There is one execution of the task for each key: enqueued again under the same key, with the same input, it is that
+   * one, active or finished, as long as it is not deleted. Another input is refused. 1 to 255 characters; not for children.
+   */
+  idempotencyKey?: string | null | undefined
+  /**
+   * Not before this moment does it begin; at once, if the moment has passed. Instead of `sleepMsBeforeRun`, and at
+   * most a hundred years from now.
+   */
+  startAt?: Date | null | undefined
+  /**
+   * How long it may take in all, in milliseconds from the enqueue on: its waiting, all its attempts, the pauses between
+   * them, and all below it. More than 0, at most a hundred years. When the time is over it ends as `timed_out`.
+   */
+  deadlineMs?: number | null | undefined
+  /**
+   * Names and texts to find it by: at most 20. A name has 1 to 255 letters, digits and characters of `_ . : / -`,
+   * a text at most 255 characters. Children do not inherit them.
+   */
+  tags?: Readonly<Record<string, string>> | null | undefined
+  /**
    * A transaction of your own on the storage's database: the execution exists exactly if you commit it.
    * What to give is said by the storage: a database handle for SQLite, a client for Postgres. Not for
    * children, which appear with their parent's outcome.
@@ -55,18 +75,7 @@ export type ResolvedOptions = {
 // Options that are planned and not built. Taking them in silence would promise what does not happen.
 const NOT_BUILT = {
   task: ['childrenPolicy', 'deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
-  enqueue: [
-    'deadlineMs',
-    'debounceKey',
-    'debounceMs',
-    'idempotencyKey',
-    'limitKey',
-    'maxDebounceMs',
-    'priority',
-    'queue',
-    'startAt',
-    'tags',
-  ],
+  enqueue: ['debounceKey', 'debounceMs', 'limitKey', 'maxDebounceMs', 'priority', 'queue'],
   executor: ['retention'],
 } as const
 
@@ -198,7 +207,8 @@ export function shown(value: unknown): string {
     : String(value)
 }
 
-function isGiven<T>(value: T | null | undefined): value is T {
+/** Whether an option is given: `undefined` and `null` both mean that it is not. */
+export function isGiven<T>(value: T | null | undefined): value is T {
   return value !== undefined && value !== null
 }
 

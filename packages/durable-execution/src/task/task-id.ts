@@ -21,3 +21,13 @@ export function validateTaskId(id: string): void {
     throw new DurableExecutionError('Id can only contain alphanumeric characters and underscores', false)
   }
 }
+
+/** Refuses what is no task: plain JavaScript may pass anything, a name instead of the task, or nothing. */
+export function checkTask(task: { id: string } | null | undefined): void {
+  if (typeof task !== 'object' || task === null || typeof task.id !== 'string') {
+    throw new DurableExecutionError(
+      'A task is what executor.task returned, or an object with its id: { id: string }',
+      false,
+    )
+  }
+}

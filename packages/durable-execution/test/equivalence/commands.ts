@@ -25,6 +25,7 @@ import { limit, nearMoment, text } from './values.ts'
 /** One call on a transaction. */
 export type Command =
   | { kind: 'insert'; rows: Array<Row> }
+  | { kind: 'insert if missing'; rows: Array<Row> }
   | { kind: 'find'; where: Where; limit: number | undefined }
   | { kind: 'read'; where: Where; limit: number | undefined }
   | { kind: 'update'; where: Where; update: Update }
@@ -123,6 +124,7 @@ const kind = <Kind extends Command['kind']>(name: Kind): fc.Arbitrary<Kind> => f
 /** One command of any kind. */
 export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: kind('insert'), rows: insert }),
+  fc.record({ kind: kind('insert if missing'), rows: differentRows(4) }),
   fc.record({ kind: kind('find'), where, limit }),
   fc.record({ kind: kind('read'), where, limit }),
   fc.record({ kind: kind('update'), where, update }),

@@ -20,6 +20,12 @@ export function overFourOperations(tx: DurableStorageTx, now: () => Date): Requi
     (await tx.getTaskExecutions(ids([executionId])))[0]
   return {
     insertTaskExecutions: async (rows) => await tx.insertTaskExecutions(rows),
+    insertTaskExecutionsIfMissing: async (rows) => {
+      const there = new Set(await tx.getTaskExecutionIds(ids(rows.map((row) => row.executionId))))
+      const missing = rows.filter((row) => !there.has(row.executionId))
+      await tx.insertTaskExecutions(missing)
+      return missing.map((row) => row.executionId)
+    },
     getTaskExecutionIds: async (where, limit) => await tx.getTaskExecutionIds(where, limit),
     getTaskExecutions: async (where, limit) => await tx.getTaskExecutions(where, limit),
     updateTaskExecutions: async (where, update) => await tx.updateTaskExecutions(where, update),

@@ -81,6 +81,7 @@ const changes = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
+  hasCompensations: fc.boolean(),
   suspendedFor: fc.array(fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }), {
     maxLength: 2,
   }),

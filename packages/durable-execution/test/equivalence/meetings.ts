@@ -48,6 +48,7 @@ function keptTo(one: Command, locked: Array<string>, own: string): Array<Command
   const keep = (ids: Array<string>): Array<string> => ids.filter((id) => locked.includes(id))
   switch (one.kind) {
     case 'insert':
+    case 'insert if missing':
       return [
         {
           ...one,

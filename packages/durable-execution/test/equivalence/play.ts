@@ -53,6 +53,12 @@ export async function performOn(tx: Required<DurableStorageTx>, command: Command
         structuredClone(command.rows),
         async (rows) => await tx.insertTaskExecutions(rows),
       )
+    case 'insert if missing':
+      return sorted(
+        await afterwards(structuredClone(command.rows), async (rows) =>
+          tx.insertTaskExecutionsIfMissing(rows),
+        ),
+      )
     case 'find':
       return await tx.getTaskExecutionIds(command.where, command.limit)
     case 'read':

@@ -1,5 +1,6 @@
 /** Which values the documentation allows for each option; all others must be refused by name. */
 
+import { systemClock } from '../../src/base/clock.ts'
 import { LIMITS } from '../../src/base/limits.ts'
 import { isCount, isNothing } from './values.ts'
 
@@ -72,13 +73,32 @@ export const TASK_RULES: Readonly<Record<string, Rule>> = {
   tags: notBuilt,
 }
 
+const deadlineMs: Rule = (value) => interval(value) && (value as number) > 0
+
+const startAt: Rule = (value) =>
+  value instanceof Date && value.getTime() <= systemClock.now() + LIMITS.delayMs - 60_000
+
+const tags: Rule = (value) => {
+  const isObject = Object.prototype.toString.call(value) === '[object Object]'
+  const entries = isObject ? Object.entries(value as object) : []
+  const isTag = ([name, text]: [string, unknown]): boolean =>
+    /^[\w.:/-]{1,255}$/.test(name) &&
+    name !== '__proto__' &&
+    typeof text === 'string' &&
+    text.length <= 255 &&
+    text.isWellFormed()
+  return isObject && entries.length <= LIMITS.tags && entries.every(isTag)
+}
+
 export const ENQUEUE_RULES: Readonly<Record<string, Rule>> = {
   ...RUN_RULES,
   timeoutMs: orNothing(positive),
   // A storage in memory has no transactions of the user's.
   transaction: isNothing,
-  startAt: notBuilt,
-  idempotencyKey: notBuilt,
+  startAt: orNothing(startAt),
+  deadlineMs: orNothing(deadlineMs),
+  tags: orNothing(tags),
+  idempotencyKey: orNothing((value) => typeof value === 'string' && value.length >= 1 && value.length <= 255),
   priority: notBuilt,
 }
 

@@ -33,6 +33,10 @@ const nearlyRight = fc.constantFrom<unknown>(
   { serialize: quiet },
   { serialize: quiet, deserialize: {} },
   quiet,
+  { customer: 'ACME', 'a.b:c/d-e': '' },
+  { 'a b': 'x' },
+  new Date(0),
+  new Date(8.64e15),
   'task_1',
   'a'.repeat(255),
   'a'.repeat(256),
@@ -187,12 +191,15 @@ describe('an enqueue', () => {
       const given = options as DurableTaskEnqueueOptions
       const error = await errorOf(
         async () =>
-          await (isMany ? executor.enqueueTasks(task, [1, 2], given) : executor.enqueueTask(task, 1, given)),
+          await (isMany ? executor.enqueueTasks(task, [1, 1], given) : executor.enqueueTask(task, 1, given)),
       )
       const wrong = wrongNames(ENQUEUE_RULES, options)
+      if (!isNothing(options['startAt']) && !isNothing(options['sleepMsBeforeRun'])) {
+        wrong.push('startAt')
+      }
       assertTold(wrong, error)
       const rows = await rowsOf(storage)
-      assert.equal(rows.length, wrong.length > 0 ? 0 : isMany ? 2 : 1)
+      assert.equal(rows.length, wrong.length > 0 ? 0 : isMany && isNothing(options['idempotencyKey']) ? 2 : 1)
       for (const row of rows) {
         assertResolved(row, { ...right, ...withoutNothing(options) })
       }
@@ -214,12 +221,20 @@ describe('an enqueue', () => {
         )
         assert.equal(error === undefined, areFine, String(error?.thrown))
         assert.equal(error === undefined ? undefined : faultOf(error.thrown, /task/), undefined)
-        assert.equal((await rowsOf(storage)).length, areFine ? inputs.length : 0)
+        assert.equal((await rowsOf(storage)).length, areFine ? executionsOf(all).length : 0)
       },
     ),
     500,
   )
 })
+
+/** Of those with a key, one for each key. */
+function executionsOf(all: Array<unknown>): Array<unknown> {
+  const keys = all.map(
+    (options) => (options as { idempotencyKey?: unknown } | null | undefined)?.idempotencyKey,
+  )
+  return keys.filter((key, index) => isNothing(key) || keys.indexOf(key) === index)
+}
 
 function withoutNothing(options: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => !isNothing(value)))
@@ -234,4 +249,9 @@ function assertResolved(row: ExecutionRow, given: Record<string, unknown>): void
   assert.deepEqual(row.retryOptions, Object.fromEntries(names.map((name) => [name, retry[name]])))
   assert.equal(row.timeoutMs, given['timeoutMs'])
   assert.equal(row.sleepMsBeforeRun, Math.max(0, (given['sleepMsBeforeRun'] ?? 0) as number))
+  assert.deepEqual(row.tags ?? {}, { ...(given['tags'] as object | undefined) })
+  const deadlineMs = given['deadlineMs'] as number | undefined
+  const endsInMs =
+    row.deadlineAt === undefined ? undefined : row.deadlineAt.getTime() - row.createdAt.getTime()
+  assert.equal(endsInMs, deadlineMs === undefined ? undefined : Math.ceil(deadlineMs))
 }

@@ -200,7 +200,124 @@ test('all operations work in it, and read rows as they were written', async () =
   expect(read).toEqual([claimed, rowOf('te_2', { runInput: '\u001F' })])
 })
 
+describe('under a key', () => {
+  const key = { idempotencyKey: 'k' }
+  const used = 'Idempotency key k of task double was used with another input'
+
+  test('a transaction finds what is there, is refused another input, and can be committed after', async () => {
+    const { executor, double } = program()
+    const there = await executor.enqueueTask(double, 1, key)
+    const client = await openClient()
+    await client.query('begin')
+    const same = await executor.enqueueTask(double, 1, { ...key, transaction: client })
+    await expect(executor.enqueueTask(double, 2, { ...key, transaction: client })).rejects.toThrow(used)
+    const other = await executor.enqueueTask(double, 3, { transaction: client })
+    await client.query('commit')
+    expect(same.getTaskExecutionId()).toBe(there.getTaskExecutionId())
+    expect((await other.getTaskExecution()).status).toBe('ready')
+  })
+
+  test('one that is enqueued again in its transaction is the same, at once or later', async () => {
+    const { executor, double } = program()
+    await executor.start()
+    const client = await openClient()
+    await client.query('begin')
+    const transaction = client
+    const handles = await Promise.all(
+      [1, 2, 3].map(() => executor.enqueueTask(double, 1, { ...key, transaction })),
+    )
+    handles.push(await executor.enqueueTask(double, 1, { ...key, transaction }))
+    const many = [1, 2, 1].map((input) => ({ input, options: { idempotencyKey: `many ${input}` } }))
+    const together = await executor.enqueueTasks(double, [...many, 4], { transaction })
+    await client.query('commit')
+    expect(new Set(handles.map((handle) => handle.getTaskExecutionId())).size).toBe(1)
+    expect(new Set(together.map((handle) => handle.getTaskExecutionId())).size).toBe(3)
+    for (const handle of [...handles, ...together]) {
+      const execution = await handle.waitAndGetTaskFinishedExecution({ pollingIntervalMs: 3_600_000 })
+      expect(execution.status).toBe('completed')
+    }
+  })
+
+  test.each(['commit', 'rollback'])(
+    'of two transactions at once the second waits for the %s of the first, and goes on',
+    async (end) => {
+      const { executor, double, storage } = program()
+      await storage.migrate()
+      const [first, second] = [await openClient(), await openClient()]
+      await first.query('begin')
+      await second.query('begin')
+      const one = await executor.enqueueTask(double, 1, { ...key, transaction: first })
+      const waiting = executor.enqueueTask(double, 1, { ...key, transaction: second })
+      const beside = executor.enqueueTask(double, 9, { transaction: second })
+      await first.query(end)
+      const other = await waiting
+      await beside
+      await second.query('commit')
+      expect(other.getTaskExecutionId()).toBe(one.getTaskExecutionId())
+      expect((await other.getTaskExecution()).status).toBe('ready')
+      expect((await (await beside).getTaskExecution()).status).toBe('ready')
+    },
+  )
+
+  test('another input that commits first is refused, and the transaction is as it was', async () => {
+    const { executor, double, storage } = program()
+    await storage.migrate()
+    const [first, second] = [await openClient(), await openClient()]
+    await first.query('begin')
+    await second.query('begin')
+    await executor.enqueueTask(double, 1, { ...key, transaction: first })
+    const refused = expect(executor.enqueueTask(double, 2, { ...key, transaction: second })).rejects.toThrow(
+      used,
+    )
+    await first.query('commit')
+    await refused
+    expect((await second.query('select 1 as one')).rows).toEqual([{ one: 1 }])
+    expect((await second.query('commit')).command).toBe('COMMIT')
+  })
+
+  test('one that is enqueued meanwhile without a transaction waits for that transaction too', async () => {
+    const { executor, double } = program()
+    const client = await openClient()
+    await client.query('begin')
+    const inside = await executor.enqueueTask(double, 1, { ...key, transaction: client })
+    const outside = executor.enqueueTask(double, 1, key)
+    const refused = expect(executor.enqueueTasks(double, [2], key)).rejects.toThrow(used)
+    await client.query('commit')
+    expect((await outside).getTaskExecutionId()).toBe(inside.getTaskExecutionId())
+    await refused
+  })
+
+  test('a query that leads to no transaction is refused where the key is new', async () => {
+    const { executor, double } = program()
+    const transaction = counting(await openClient())
+    await expect(executor.enqueueTask(double, 1, { ...key, transaction })).rejects.toThrow(
+      'Invalid transaction: no transaction is open on it',
+    )
+    const handle = await executor.enqueueTask(double, 1, key)
+    expect((await handle.getTaskExecution()).status).toBe('ready')
+  })
+})
+
 describe('without hints', () => {
+  test('a key costs a look, and is inserted if it is missing', async () => {
+    const { executor, double } = program({ hints: false })
+    const client = await openClient()
+    const transaction = counting(client)
+    await client.query('begin')
+    const options = { idempotencyKey: 'k', transaction }
+    const handle = await executor.enqueueTask(double, 1, options)
+    expect(transaction.texts).toEqual([
+      expect.stringMatching(/^select /),
+      expect.stringMatching(
+        /^insert into .* on conflict \(execution_id\) do nothing returning execution_id$/,
+      ),
+    ])
+    const same = await executor.enqueueTask(double, 1, options)
+    await client.query('commit')
+    expect(same.getTaskExecutionId()).toBe(handle.getTaskExecutionId())
+    expect((await handle.getTaskExecution()).status).toBe('ready')
+  })
+
   test('a single statement is sent', async () => {
     const { executor, double } = program({ hints: false })
     const client = await openClient()

@@ -61,6 +61,7 @@ function spiedOn(pool: Pool): { pool: PostgresPool; sent: Array<string> } {
 
 const CALLS: Array<[name: string, calls: number, call: (tx: DurableStorageTx) => unknown]> = [
   ['insert', 1, (tx) => tx.insertTaskExecutions([rowOf('te_1'), rowOf('te_2')])],
+  ['insert if missing', 1, (tx) => tx.insertTaskExecutionsIfMissing?.([rowOf('te_2'), rowOf('te_3')])],
   ['get', 1, (tx) => tx.getTaskExecutions({ type: 'by_statuses', statuses: ['ready'] })],
   ['update', 1, (tx) => touch(tx, 'te_1')],
   [

@@ -137,6 +137,19 @@ export const BROKEN_STORAGES: Readonly<Record<string, () => DurableStorage>> = {
       await Promise.allSettled(rows.map(async (row) => tx.insertTaskExecutions([row])))
     },
   })),
+  'answers the id of a row that was there already': withDefect((tx) => ({
+    insertTaskExecutionsIfMissing: async (rows) => {
+      await tx.insertTaskExecutionsIfMissing(rows)
+      return rows.map((row) => row.executionId)
+    },
+  })),
+  'inserts nothing where one of the rows is there already': withDefect((tx) => ({
+    insertTaskExecutionsIfMissing: async (rows) => {
+      const executionIds = rows.map((row) => row.executionId)
+      const there = await tx.getTaskExecutionIds({ type: 'by_execution_ids', executionIds })
+      return there.length > 0 ? [] : await tx.insertTaskExecutionsIfMissing(rows)
+    },
+  })),
   'takes limit 0 for no limit': withDefect((tx) => ({
     getTaskExecutionIds: (where, limit) => tx.getTaskExecutionIds(where, limit === 0 ? undefined : limit),
     getTaskExecutions: (where, limit) => tx.getTaskExecutions(where, limit === 0 ? undefined : limit),

@@ -86,6 +86,7 @@ const HIDDEN = 'the four operations alone'
 /** For storages that offer no optional member of a transaction. */
 export const FOUR_OPERATIONS = {
   shareTransaction: HIDDEN,
+  insertTaskExecutionsIfMissing: HIDDEN,
   claimTaskExecutions: HIDDEN,
   updateTaskExecutionsBatch: HIDDEN,
   lockTaskExecutions: HIDDEN,

@@ -11,6 +11,7 @@ import { type Millis, type Timer } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
+import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
 import { type Engine } from '../engine.ts'
 import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
@@ -73,7 +74,7 @@ export class DurableCalls {
     this.attempt = attempt
     this.#doors = doors
     this.prefix = idPrefix(attempt.row.executionId)
-    this.history = new RunHistory(this.prefix, doors.records)
+    this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, {
       write: doors.write,
       lose: doors.lose,
@@ -249,7 +250,7 @@ export class DurableCalls {
 
   /** What another execution remembers. */
   historyOf(executionId: string): RunHistory {
-    return new RunHistory(idPrefix(executionId), this.#doors.records)
+    return new RunHistory(idPrefix(executionId), this.#doors.records, false)
   }
 
   /** The run is over: nothing is waited for any more. */

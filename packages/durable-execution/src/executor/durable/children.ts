@@ -1,6 +1,8 @@
 /** Children that code awaits: executions of their own, under ids that can be computed. */
 
 import { type DurableExecutionError, fromErrorStorageObject } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
+import { tooDeep } from '../../machine/parent.ts'
 import { type NewChild } from '../../machine/event.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { parentErrorOf } from '../../machine/parent-error.ts'
@@ -20,6 +22,9 @@ export async function runChildren(calls: DurableCalls, batch: Batch): Promise<Ar
   const { executionId } = attempt.row
   const ids = children.map((_, index) => callId(calls.prefix, name, from + index))
   const rows = await calls.insist(async () => await history.get(ids))
+  if (children.length > 0 && (attempt.row.depth ?? 0) >= LIMITS.depth) {
+    throw fromErrorStorageObject(tooDeep())
+  }
   const added: Array<NewChild> = []
   for (const [index, child] of children.entries()) {
     const call: Call = { name, ordinal: from + index, id: ids[index] ?? '' }

@@ -55,18 +55,7 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
         return output
       })
     },
-    runTasks: (children: unknown) =>
-      calls.group('runTasks', async () => {
-        const places = placesOf(calls, children)
-        const outputs = await Promise.all(places.map(async ({ batch }) => await runChildren(calls, batch)))
-        const all: Array<unknown> = []
-        for (const [index, { at }] of places.entries()) {
-          for (const [nth, place] of at.entries()) {
-            all[place] = outputs[index]?.[nth]
-          }
-        }
-        return all
-      }),
+    runTasks: (children: unknown) => runTasks(calls, children),
     compensate: (name: string, fn: unknown, options?: unknown) =>
       calls.call('compensate', name, async (call) => {
         checkFunction(`Compensation ${call.name}`, fn)
@@ -87,6 +76,21 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
       }),
   }
   return code as unknown as DurableCode
+}
+
+/** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
+async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<unknown>> {
+  const places = placesOf(calls, children)
+  const outputs = await Promise.all(
+    places.map(({ batch }) => calls.group('runTasks', async () => await runChildren(calls, batch))),
+  )
+  const all: Array<unknown> = []
+  for (const [index, { at }] of places.entries()) {
+    for (const [nth, place] of at.entries()) {
+      all[place] = outputs[index]?.[nth]
+    }
+  }
+  return all
 }
 
 function checkFunction(about: string, fn: unknown): void {

@@ -10,11 +10,15 @@ export class RunHistory {
   /** Rows by id; null where there is none. Only this run writes them, but for signals and children. */
   readonly #rows = new Map<string, ExecutionRow | null>()
   #whole: Promise<boolean> | undefined
+  #isWhole = false
   #size = 0
 
-  constructor(prefix: string, reader: RecordReader) {
+  /** `isEmpty`: nothing was ever remembered under the prefix, so that there is nothing to read. */
+  constructor(prefix: string, reader: RecordReader, isEmpty: boolean) {
     this.#prefix = prefix
     this.#reader = reader
+    this.#whole = isEmpty ? Promise.resolve(true) : undefined
+    this.#isWhole = isEmpty
   }
 
   /** How many rows are known. */
@@ -25,13 +29,13 @@ export class RunHistory {
   /** The rows with these ids, in their order. Those of `guesses` are read along with them where rows are read one by one. */
   async get(
     executionIds: ReadonlyArray<string>,
-    guesses: ReadonlyArray<string> = [],
+    guesses: () => ReadonlyArray<string> = () => [],
   ): Promise<Array<ExecutionRow | undefined>> {
     this.#whole ??= this.#readAll()
     if (!(await this.#whole)) {
       const missing = executionIds.filter((id) => !this.#rows.has(id))
       if (missing.length > 0) {
-        const ids = [...missing, ...guesses.filter((id) => !this.#rows.has(id))]
+        const ids = [...missing, ...guesses().filter((id) => !this.#rows.has(id))]
         const found = await this.#reader.readIds(ids)
         for (const id of ids) {
           this.#keep(id, found.get(id) ?? null)
@@ -39,6 +43,11 @@ export class RunHistory {
       }
     }
     return executionIds.map((id) => this.#rows.get(id) ?? undefined)
+  }
+
+  /** Whether all was read that there is: then what is not known is not there, but for what others bring. */
+  get isWhole(): boolean {
+    return this.#isWhole
   }
 
   /** What is known of a row, without reading. */
@@ -59,7 +68,8 @@ export class RunHistory {
     for (const row of rows ?? []) {
       this.#keep(row.executionId, row)
     }
-    return rows !== undefined
+    this.#isWhole = rows !== undefined
+    return this.#isWhole
   }
 
   #keep(id: string, row: ExecutionRow | null): void {

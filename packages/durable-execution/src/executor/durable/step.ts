@@ -62,7 +62,9 @@ export async function runTries<T>(
   const { engine, attempt, history } = calls
   const { executionId, retryAttempts } = attempt.row
   const tryIdOf = (number: number): string => tryId(call.id, retryAttempts, number)
-  const [done] = await calls.insist(async () => await history.get([call.id], idsAhead(calls, call, tryIdOf)))
+  const [done] = await calls.insist(
+    async () => await history.get([call.id], () => idsAhead(calls, call, tryIdOf)),
+  )
   checkKind(done, '#step', call, executionId)
   if (done?.output !== undefined) {
     return engine.serializer.deserialize<T>(done.output)
@@ -154,7 +156,10 @@ function stepContext({ id }: Call, number: number, cancelSignal: CancelSignal): 
 
 /** The failed try that is remembered. */
 async function readTry(calls: DurableCalls, executionId: string): Promise<Failure | undefined> {
-  const [row] = await calls.insist(async () => await calls.history.get([executionId]))
+  const { history } = calls
+  const [row] = history.isWhole
+    ? [history.known(executionId)]
+    : await calls.insist(async () => await history.get([executionId]))
   return row?.error === undefined ? undefined : { error: row.error, nextAt: row.startAt.getTime() }
 }
 

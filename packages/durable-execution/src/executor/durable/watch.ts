@@ -26,6 +26,8 @@ export class Watch {
   #unlisten: (() => void) | undefined
   /** Each look has its own number; one that is not the last any more says nothing. */
   #looks = 0
+  /** What is looked for now. */
+  #ids: ReadonlySet<string> = new Set()
 
   constructor(engine: Engine, onTold: OnTold, watched: Watched) {
     this.#engine = engine
@@ -33,12 +35,15 @@ export class Watch {
     this.#watched = watched
   }
 
-  /** Looks now, and again whenever something may have changed. */
+  /** Looks now, if something new is waited for, and again whenever something may have changed. */
   start(): void {
-    void this.#look()
+    if (this.#watched.ids().some((id) => !this.#ids.has(id))) {
+      void this.#look()
+    }
   }
 
   stop(): void {
+    this.#ids = new Set()
     this.#looks += 1
     this.#rest()
   }
@@ -55,6 +60,7 @@ export class Watch {
     this.#looks += 1
     const look = this.#looks
     const ids = this.#watched.ids()
+    this.#ids = new Set(ids)
     if (ids.length === 0) {
       return
     }

@@ -4,7 +4,7 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { type DurableWrites, type NewChild, type Refusal } from '../../machine/event.ts'
 import { type DurableChildTaskExecution } from '../../machine/execution.ts'
-import { compensationId, type NewRecord } from '../../machine/records.ts'
+import { compensationMarkId, type NewRecord } from '../../machine/records.ts'
 import { type Attempt, type WriteEvent } from '../run-attempt.ts'
 
 /** How a write ended: as the rules say, or not at all, since the storage does not take the value. */
@@ -31,6 +31,7 @@ class Pending {
   readonly waiting: Array<Waiting> = []
   /** Whether the list of children grows. */
   isListed = false
+  hasCompensations = false
   state: DurableWrites['state']
 }
 
@@ -40,12 +41,14 @@ export class Writer {
   readonly #childrenTasks: Array<DurableChildTaskExecution>
   #pending: Pending | undefined
   #isWriting = false
+  #isMarked: boolean
   #written = 0
 
   constructor(attempt: Attempt, doors: WriterDoors) {
     this.#attempt = attempt
     this.#doors = doors
     this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
+    this.#isMarked = attempt.row.hasCompensations === true
   }
 
   get isWriting(): boolean {
@@ -102,10 +105,12 @@ export class Writer {
     this.#count(1)
     const pending = this.#next()
     pending.records.push(record)
-    const executionId = compensationId(prefix)
-    if (!this.#childrenTasks.some((child) => child.executionId === executionId)) {
-      // Whoever closes the execution sees it there.
-      this.#list(pending, [{ taskId: this.#attempt.row.taskId, executionId }])
+    if (!this.#isMarked) {
+      this.#isMarked = true
+      pending.hasCompensations = true
+      const executionId = compensationMarkId(prefix)
+      // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
+      pending.records.push({ executionId, kind: '#compensate', unless: executionId })
     }
     return this.#send(pending)
   }
@@ -155,7 +160,7 @@ export class Writer {
       const writes = this.#writesOf(pending)
       const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
       const result = await this.#doors.write(event)
-      this.#noteChildren(pending)
+      this.#note(pending)
       for (const waiting of pending.waiting) {
         if (result === 'accepted') {
           waiting.resolve()
@@ -172,18 +177,31 @@ export class Writer {
     this.#doors.onIdle()
   }
 
-  #writesOf({ records, children, isListed, state }: Pending): DurableWrites {
-    const childrenTasks = isListed ? [...this.#childrenTasks] : []
-    const writes = { records, children, childrenTasks, mayExist: false }
-    return state === undefined ? writes : { ...writes, state }
+  #writesOf({ records, children, isListed, hasCompensations, state }: Pending): DurableWrites {
+    const writes: DurableWrites = {
+      records,
+      children,
+      childrenTasks: isListed ? [...this.#childrenTasks] : [],
+      mayExist: false,
+    }
+    if (hasCompensations) {
+      writes.hasCompensations = true
+    }
+    if (state !== undefined) {
+      writes.state = state
+    }
+    return writes
   }
 
-  /** The row as it was claimed says what is below it when the run ends. */
-  #noteChildren({ isListed }: Pending): void {
+  /** The row as it was claimed says what there is to be done when the run ends. */
+  #note({ isListed, hasCompensations }: Pending): void {
+    const { row } = this.#attempt
     if (isListed) {
-      const { row } = this.#attempt
       row.childrenTasks = [...this.#childrenTasks]
       row.childrenTasksCount = this.#childrenTasks.length
+    }
+    if (hasCompensations && row.leaseId !== undefined) {
+      row.hasCompensations = true
     }
   }
 

@@ -71,6 +71,7 @@ export function keepRows(rows: ReadonlyArray<ExecutionRow>, firstSeq: number): A
     priority: row.priority,
     tags: copyOf(row.tags),
     deadlineAt: row.deadlineAt && millisOf(row.deadlineAt),
+    hasCompensations: row.hasCompensations,
     seq: firstSeq + index,
     place: 0,
   }))
@@ -107,6 +108,7 @@ export function keepUpdate(update: ExecutionUpdate): KeptChange {
     losses: update.losses,
     childrenTasksCount: update.childrenTasksCount,
     suspendedFor: copyOf(update.suspendedFor),
+    hasCompensations: update.hasCompensations,
   }
 }
 
@@ -134,4 +136,5 @@ export function changeRow(row: KeptRow, change: KeptChange): void {
   row.losses = change.losses ?? row.losses
   row.childrenTasksCount = change.childrenTasksCount ?? row.childrenTasksCount
   row.suspendedFor = change.suspendedFor ?? row.suspendedFor
+  row.hasCompensations = change.hasCompensations ?? row.hasCompensations
 }

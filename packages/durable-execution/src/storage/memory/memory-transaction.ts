@@ -35,6 +35,12 @@ export function createMemoryTransaction(store: RowStore, isOver: () => boolean):
       checkUse('insertTaskExecutions')
       store.insert(executions)
     },
+    insertTaskExecutionsIfMissing: (executions) => {
+      checkUse('insertTaskExecutionsIfMissing')
+      const missing = executions.filter(({ executionId }) => store.get(executionId) === undefined)
+      store.insert(missing)
+      return missing.map(({ executionId }) => executionId)
+    },
     getTaskExecutionIds: (where, limit) => {
       checkUse('getTaskExecutionIds')
       return idsOf(store.find(where, atMost(limit)))

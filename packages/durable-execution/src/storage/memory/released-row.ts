@@ -77,6 +77,7 @@ function addLightFields(copy: LeanRow, row: KeptRow, moments: Moments): void {
   set(copy, 'suspendedFor', copyOf(row.suspendedFor))
   set(copy, 'priority', row.priority)
   set(copy, 'tags', copyOf(row.tags))
+  set(copy, 'hasCompensations', row.hasCompensations)
   set(copy, 'deadlineAt', row.deadlineAt === undefined ? undefined : moments.of(row.deadlineAt))
 }
 

@@ -50,6 +50,7 @@ export const ROW_FIELDS: Readonly<Record<FieldName, Field>> = {
   priority: optional('number'),
   tags: optional('object'),
   deadlineAt: optional('moment'),
+  hasCompensations: optional('claim'),
 }
 
 /** The names of all fields. */

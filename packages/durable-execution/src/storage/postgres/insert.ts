@@ -11,6 +11,7 @@ import { type Given } from './driver.ts'
 import { takenId } from './failures.ts'
 import { typeOf } from './schema.ts'
 import { type Call } from './session.ts'
+import { idsOf } from './statements.ts'
 
 // A message of the protocol has a gigabyte at most, and all of it is in memory here and there.
 const CHARACTERS_PER_STATEMENT = 64 * 1024 * 1024
@@ -34,6 +35,30 @@ export function insertRows(table: string, rows: ReadonlyArray<ExecutionRow>): Ca
       throw taken === undefined ? error : alreadyExists(taken, error)
     }
   }
+}
+
+const IF_MISSING = ' on conflict (execution_id) do nothing returning execution_id'
+
+/** Inserts the rows whose ids do not exist; gives the ids of those. */
+export function insertMissingRows(table: string, rows: ReadonlyArray<ExecutionRow>): Call<Array<string>> {
+  const chunks = chunksOf(rows).map((chunk) => insertStatement(table, chunk))
+  return async (statements) => {
+    if (chunks.length > 1) {
+      await statements.together()
+    }
+    const inserted: Array<string> = []
+    for (const { text, values } of chunks) {
+      inserted.push(...idsOf(await statements.run(`${text}${IF_MISSING}`, values)))
+    }
+    return inserted
+  }
+}
+
+/** An insert that inserts nothing unless the condition holds; gives the ids of what it inserted. */
+export function insertOnlyIf(text: string, condition: string): string {
+  return text.endsWith(IF_MISSING)
+    ? `${text.slice(0, -IF_MISSING.length)} where ${condition}${IF_MISSING}`
+    : `${text} where ${condition} returning execution_id`
 }
 
 function alreadyExists(taken: string, cause: unknown): DurableExecutionError {

@@ -6,6 +6,7 @@ import { type SqlValue } from '../sql/fields.ts'
 import { type Answer, type Given } from './driver.ts'
 import { isMissingTable } from './failures.ts'
 import { toPayload } from './hints.ts'
+import { insertOnlyIf } from './insert.ts'
 import { type PostgresOperations } from './operations.ts'
 import { typeOf } from './schema.ts'
 import { type Call } from './session.ts'
@@ -39,7 +40,7 @@ export function joinTransaction(given: object, options: JoinOptions): DurableSto
     const prepare = operation as (...values: Array<unknown>) => Call
     tx[name] = async (...values: Array<unknown>) => {
       const call = prepare(...values)
-      const statements = statementsOf(transaction, options, name === 'insertTaskExecutions')
+      const statements = statementsOf(transaction, options, name.startsWith('insert'))
       return await inTurn(transaction, async () => await call(statements))
     }
   }
@@ -95,20 +96,24 @@ function insertAndTell(
   { channel, sender }: { channel: string; sender: string },
 ): Statements['run'] {
   let transactionId: SqlValue | undefined
+  const currentId = 'pg_current_xact_id()::text'
   return async (text, values) => {
     if (transactionId === undefined) {
-      const told = await run(
-        'select pg_current_xact_id()::text as transaction_id from pg_notify($1::text, $2::text)',
-        [channel, toPayload({ from: sender, hint: { ready: true } })],
-      )
+      const told = await run(`select ${currentId} as transaction_id from pg_notify($1::text, $2::text)`, [
+        channel,
+        toPayload({ from: sender, hint: { ready: true } }),
+      ])
       transactionId = told[0]?.[0] ?? null
     }
-    const guarded = `${text} where pg_current_xact_id()::text = $${values.length + 1}::text returning execution_id`
+    const guarded = insertOnlyIf(text, `${currentId} = $${values.length + 1}::text`)
     const inserted = await run(guarded, [...values, transactionId])
-    if (inserted.length === 0) {
+    // All of them may be there already.
+    const nowIn =
+      inserted.length > 0 ? transactionId : (await run(`select ${currentId} as transaction_id`, []))[0]?.[0]
+    if (nowIn !== transactionId) {
       throw notOpen()
     }
-    return []
+    return inserted
   }
 }
 

@@ -13,7 +13,7 @@ import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
 import { claimRows } from './claim.ts'
 import { ClaimCursor } from './claim-cursor.ts'
-import { insertRows } from './insert.ts'
+import { insertMissingRows, insertRows } from './insert.ts'
 import { renewRows } from './renew.ts'
 import { bindTexts } from './columns.ts'
 import { type Given } from './driver.ts'
@@ -44,6 +44,7 @@ export function createOperations(table: string): PostgresOperations {
   const cursor = new ClaimCursor()
   return {
     insertTaskExecutions: (executions) => insertRows(table, executions),
+    insertTaskExecutionsIfMissing: (executions) => insertMissingRows(table, executions),
     getTaskExecutionIds: (where, limit) => select(table, where, 'execution_id', limit, idsOf),
     getTaskExecutions: (where, limit) => select(table, where, WHOLE, limit, readRows),
     updateTaskExecutions: (where, update) => updateRows(table, where, update),

@@ -68,7 +68,7 @@ with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 20000
 
 /** The type of each column that is no text. */
 const TYPES = new Map<string, string>([
-  ...['is_closed', 'needs_promise_cancellation', 'is_finalize_task'].map(
+  ...['is_closed', 'needs_promise_cancellation', 'is_finalize_task', 'has_compensations'].map(
     (name) => [name, 'smallint'] as const,
   ),
   ...['start_at', 'started_at', 'expires_at', 'finished_at', 'created_at', 'updated_at'].map(
@@ -104,7 +104,7 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
     {
       version: 2,
       statements: [
-        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint`,
+        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint, add column has_compensations smallint`,
       ],
     },
   ]

@@ -52,8 +52,8 @@ export function idsOf(rows: ReadonlyArray<ReadonlyArray<SqlValue>>): Array<strin
 }
 
 /**
- * Each id once, the last one first: the order in which rows are locked. A child's id is larger than its
- * parent's, so children come first, everywhere.
+ * Each id once, the last one first: the order in which rows are locked, everywhere. A child's id is most often larger
+ * than its parent's, so children come first.
  */
 export function inLockOrder(executionIds: ReadonlyArray<string>): Array<string> {
   return [...new Set(executionIds)].toSorted().toReversed()

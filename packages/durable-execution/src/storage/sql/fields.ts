@@ -70,6 +70,7 @@ export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   number('priority', 'priority'),
   json('tags', 'tags'),
   time('deadlineAt', 'deadline_at'),
+  flag('hasCompensations', 'has_compensations'),
   ...HEAVY_FIELDS,
   ...CLAIM_FIELDS,
 ]

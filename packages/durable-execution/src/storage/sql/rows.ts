@@ -63,6 +63,7 @@ const AT = {
   priority: at('priority'),
   tags: at('tags'),
   deadlineAt: at('deadline_at'),
+  hasCompensations: at('has_compensations'),
 } as const satisfies Record<keyof ExecutionRow, number>
 
 /**
@@ -277,6 +278,10 @@ function readWishes(row: LeanRow, values: ReadonlyArray<SqlValue>, moments: Mome
   const deadlineAt = values[AT.deadlineAt]
   if (typeof deadlineAt === 'number') {
     row.deadlineAt = moments.of(deadlineAt)
+  }
+  const hasCompensations = values[AT.hasCompensations]
+  if (typeof hasCompensations === 'number') {
+    row.hasCompensations = hasCompensations === 1
   }
 }
 

@@ -40,6 +40,7 @@ const SETTABLE: Record<Exclude<keyof ExecutionUpdate, 'unsetError' | 'unsetExpir
   losses: true,
   childrenTasksCount: true,
   suspendedFor: true,
+  hasCompensations: true,
 }
 const NAMES = Object.keys(SETTABLE) as Array<keyof typeof SETTABLE>
 const UNSET_ERROR = 2 ** NAMES.length

@@ -43,6 +43,7 @@ const updatable = {
   executorId: text,
   losses: count,
   childrenTasksCount: count,
+  hasCompensations: fc.boolean(),
   suspendedFor: fc.array(
     fc.record({ kind: fc.constant('sleep' as const), name: text, until: count }, PLAIN),
     { maxLength: 2 },

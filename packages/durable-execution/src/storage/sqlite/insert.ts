@@ -42,6 +42,16 @@ export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRo
   }
 }
 
+/** Inserts the rows whose ids do not exist; gives the ids of those. Nobody else can write between the look and the insert. */
+export function insertMissingRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): Array<string> {
+  const taken = takenAmong(driver, rows)
+  const missing = rows.filter(({ executionId }) => !taken.has(executionId))
+  if (missing.length > 0) {
+    insertRows(driver, missing)
+  }
+  return missing.map(({ executionId }) => executionId)
+}
+
 /** Writes the list of children of the row with that id. */
 export function writeChildren(driver: SqliteDriver, executionId: string, children: string): void {
   driver
@@ -136,12 +146,7 @@ function placeholders(count: number): string {
 // The first row whose id an earlier one has: in the database, or in the call itself.
 function firstTaken(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): string {
   const ids = rows.map(({ executionId }) => executionId)
-  const existing = driver
-    .prepare(
-      `select execution_id from ${EXECUTIONS_TABLE} where execution_id in (select value from json_each(?))`,
-    )
-    .all([JSON.stringify(ids.map(toSqlText))])
-  const taken = new Set(existing.map(([id]) => fromSqlText(id as string)))
+  const taken = takenAmong(driver, rows)
   for (const id of ids) {
     if (taken.has(id)) {
       return id
@@ -149,4 +154,14 @@ function firstTaken(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): st
     taken.add(id)
   }
   return ids[0] ?? ''
+}
+
+function takenAmong(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): Set<string> {
+  const ids = rows.map(({ executionId }) => toSqlText(executionId))
+  const existing = driver
+    .prepare(
+      `select execution_id from ${EXECUTIONS_TABLE} where execution_id in (select value from json_each(?))`,
+    )
+    .all([JSON.stringify(ids)])
+  return new Set(existing.map(([id]) => fromSqlText(id as string)))
 }

@@ -68,6 +68,26 @@ describe.each(DRIVERS)('with $name', ({ open }) => {
     )
   })
 
+  test('under a key it is one execution, in the transaction and after, and another input is refused', async () => {
+    const key = { idempotencyKey: 'k' }
+    const used = 'Idempotency key k of task double was used with another input'
+    user.exec('begin immediate')
+    const options = { ...key, transaction: user }
+    const handles = await Promise.all([1, 2, 3].map(() => executor.enqueueTask(double, 21, options)))
+    await expect(executor.enqueueTask(double, 22, options)).rejects.toThrow(used)
+    const many = [1, 2, 1].map((input) => ({ input, options: { idempotencyKey: `many ${input}` } }))
+    const together = await executor.enqueueTasks(double, [...many, 4], { transaction: user })
+    user.exec('commit')
+    handles.push(await executor.enqueueTask(double, 21, key))
+    expect(new Set(handles.map((handle) => handle.getTaskExecutionId())).size).toBe(1)
+    expect(new Set(together.map((handle) => handle.getTaskExecutionId())).size).toBe(3)
+    user.exec('begin immediate')
+    const again = await executor.enqueueTask(double, 21, options)
+    await expect(executor.enqueueTask(double, 22, options)).rejects.toThrow(used)
+    user.exec('commit')
+    expect(again.getTaskExecutionId()).toBe(handles[0]?.getTaskExecutionId())
+  })
+
   test('a handle without a transaction, of another database, or that is none is refused by its name', async () => {
     await expect(executor.enqueueTask(double, 1, { transaction: user })).rejects.toThrow(
       'no transaction is open on this handle',

@@ -6,7 +6,7 @@ import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
-import { insertRows } from './insert.ts'
+import { insertMissingRows, insertRows } from './insert.ts'
 import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
 import { columnsOf, idsOf, LEAN, sqliteDialect, tableBy, toSqlLimit, WHOLE } from './statements.ts'
 import { claimRows, renewRows, updateRows, updateRowsGuarded } from './update.ts'
@@ -31,6 +31,7 @@ export function createOperations(driver: SqliteDriver): SqliteOperations {
         insertRows(driver, executions)
       }
     },
+    insertTaskExecutionsIfMissing: (executions) => insertMissingRows(driver, executions),
     getTaskExecutionIds: (where, limit) => idsOf(select(driver, where, 'execution_id', limit)),
     getTaskExecutions: (where, limit) => readRows(select(driver, where, WHOLE, limit)),
     updateTaskExecutions: (where, update) => updateRows(driver, where, update),

@@ -83,9 +83,13 @@ const MIGRATIONS: ReadonlyArray<SqlMigration> = [
   },
   {
     version: 2,
-    statements: ['suspended_for text', 'priority integer', 'tags text', 'deadline_at integer'].map(
-      (column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`,
-    ),
+    statements: [
+      'suspended_for text',
+      'priority integer',
+      'tags text',
+      'deadline_at integer',
+      'has_compensations integer',
+    ].map((column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`),
   },
 ]
 

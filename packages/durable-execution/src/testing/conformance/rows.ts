@@ -110,6 +110,7 @@ export function fullRow(executionId: string): Required<Row> {
     priority: -6,
     tags: { customer: 'ACME', 'a.b': '' },
     deadlineAt: at(8),
+    hasCompensations: true,
   }
 }
 

@@ -4,6 +4,7 @@
 type StorageRule =
   | 'readBack'
   | 'insert'
+  | 'insertIfMissing'
   | 'sharing'
   | 'get'
   | 'update'
@@ -30,6 +31,8 @@ type StorageRule =
 export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
   readBack: 'What is read back equals what was written',
   insert: 'An insert adds all of its rows, or none if one of their ids exists already',
+  insertIfMissing:
+    'insertTaskExecutionsIfMissing inserts the rows whose id does not exist, and answers their ids',
   sharing: 'A storage and its callers share nothing',
   get: 'The two ways to get find what matches the clause: each once, nothing else',
   update: 'An update changes the fields it gives in the rows that match, and nothing else',

@@ -7,6 +7,7 @@ import { batchCases } from './batch-cases.ts'
 import { type ConformanceCase, type ConformanceNeed } from './case.ts'
 import { claimCases } from './claim-cases.ts'
 import { insertCases } from './insert-cases.ts'
+import { insertIfMissingCases } from './insert-if-missing-cases.ts'
 import { interleavingCases } from './interleaving-cases.ts'
 import { memberCases } from './member-cases.ts'
 import { memberInterleavingCases } from './member-interleaving-cases.ts'
@@ -38,6 +39,7 @@ export function storageConformanceCases(): Array<ConformanceCase> {
     ...batchCases,
     ...memberCases,
     ...shareCases,
+    ...insertIfMissingCases,
     ...sizeCases,
     ...interleavingCases,
     ...memberInterleavingCases,

@@ -46,6 +46,7 @@ const NEW_VALUES: Required<Omit<Update, 'unsetError' | 'unsetExpiresAt' | 'updat
   losses: 43,
   childrenTasksCount: 1,
   suspendedFor: [{ kind: 'step', name: 'again', until: 105 }],
+  hasCompensations: false,
 }
 
 export const updateCases: ReadonlyArray<ConformanceCase> = [

@@ -1,9 +1,11 @@
 /** One short text for each world; worlds that differ only in names of executors have the same. */
 
-import { type ExecutionRow } from '../../machine/execution.ts'
+import { isDeadlineOver } from '../../machine/deadline.ts'
+import { type ExecutionEvent } from '../../machine/event.ts'
+import { type DurableSuspensionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
 import { type ExecutionHistory } from '../../machine/history.ts'
 import { type Scenario } from './scenario.ts'
-import { type ExecutorState, hasLapsed, NOW, type World } from './world.ts'
+import { type ExecutorState, hasLapsed, isFarOff, NOW, type World } from './world.ts'
 
 /** Makes keys. Each exploration has one of its own, as it gives numbers to the rows it meets. */
 export class CanonicalKeys {
@@ -31,15 +33,17 @@ export class CanonicalKeys {
     }
     const { crashes, stalls, cancels, releases, lostReplies, rollbacks } = world.left
     const left = [crashes, stalls, cancels, releases, lostReplies, rollbacks].join('')
-    return `${numbers.join(',')}|${executors.join(',')}|${left}`
+    const sendings = world.sendings.join(' ')
+    return `${numbers.join(',')}|${executors.join(',')}|${left}|${sendings}`
   }
 
   #textOf({ runs, found }: ExecutorState): string {
-    const held = runs.map(({ executionId, lease, sent }) =>
+    const held = runs.map(({ executionId, lease, knows, sent }) =>
       [
         executionId,
         lease.startedAt.getTime() - NOW,
         lease.leaseId,
+        [...knows].sort().join(','),
         sent === undefined ? '' : textOfEvent(sent),
       ].join(' '),
     )
@@ -74,6 +78,9 @@ function textOfRow(row: ExecutionRow): string {
     row.retryAttempts,
     row.losses,
     row.startAt.getTime() > NOW,
+    isFarOff(row),
+    row.suspendedFor?.map(textOfWait).join(' '),
+    row.deadlineAt === undefined ? '' : isDeadlineOver(row, NOW),
     row.startedAt === undefined ? '' : row.startedAt.getTime() - NOW,
     row.leaseId,
     row.finishedAt === undefined ? '' : row.finishedAt.getTime() - NOW,
@@ -92,9 +99,13 @@ function textOfRow(row: ExecutionRow): string {
   ].join('|')
 }
 
+function textOfWait(one: DurableSuspensionStorageObject): string {
+  return [one.kind, one.name, 'ordinal' in one ? one.ordinal : '', 'left' in one ? one.left : ''].join(' ')
+}
+
 function textOfHistory(executionId: string, counted: ExecutionHistory): string {
   const starts = counted.starts.map((lease) => `${lease.startedAt.getTime() - NOW}${lease.leaseId}`)
-  const { claims, retries, losses, lossesInARow, releases, outcomes, isCancelled } = counted
+  const { claims, retries, losses, lossesInARow, releases, suspensions, outcomes, isCancelled } = counted
   return [
     'history',
     executionId,
@@ -104,11 +115,15 @@ function textOfHistory(executionId: string, counted: ExecutionHistory): string {
     losses,
     lossesInARow,
     releases,
+    suspensions,
     outcomes,
     isCancelled,
   ].join('|')
 }
 
-function textOfEvent(event: { kind: string; error?: { message: string } }): string {
-  return `${event.kind} ${event.error?.message ?? ''}`
+function textOfEvent(event: ExecutionEvent): string {
+  const what = 'error' in event ? event.error.message : ''
+  const records = 'records' in event ? event.records.map((record) => record.executionId) : []
+  const children = 'children' in event ? event.children.map((child) => child.executionId) : []
+  return [event.kind, what, ...records, ...children].join(' ')
 }

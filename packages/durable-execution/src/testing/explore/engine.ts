@@ -2,10 +2,12 @@
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { type ExecutionRow, type LeanRow, OWN_FIELDS } from '../../machine/execution.ts'
+import { type KnownRow } from '../../machine/durable.ts'
+import { recordStep } from '../../machine/history.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
-import { type FindKind, type Found, NOW } from './world.ts'
+import { type FindKind, type Found, NOW, type World } from './world.ts'
 
 /** The pieces. {@link SOUND_ENGINE} has them as they should be. */
 export type Engine = {
@@ -44,6 +46,11 @@ export const SOUND_ENGINE: Engine = {
 export type Committed = {
   rows: ReadonlyMap<string, ExecutionRow>
   accepted: ReadonlyArray<ExecutionEvent>
+}
+
+/** The world after a transaction, with what was counted of it. */
+export function afterCommit(world: World, { rows, accepted }: Committed): World {
+  return { ...world, rows, history: recordStep(world.history, rows, accepted) }
 }
 
 /** The fields that a storage may not keep, and those that may not be read with a lock. */
@@ -87,7 +94,7 @@ export function transact(
 
 /**
  * A transaction that decides over remembered rows, and whose every write names what must still hold: a
- * row that does not match is left alone, and nothing is inserted below it.
+ * row that does not match is left alone, and nothing is inserted below it. Undefined if something must be read first.
  */
 export function transactGuarded(
   { scenario, engine, knownTaskIds }: Carrier,
@@ -95,10 +102,13 @@ export function transactGuarded(
   remembered: ReadonlyMap<string, ExecutionRow>,
   events: ReadonlyArray<OutsideEvent>,
   isMatching: (executionId: string) => boolean,
-): Committed {
+): Committed | undefined {
   const planOf: Rules['planOf'] = (taskId) =>
     knownTaskIds.includes(taskId) ? planFor(scenario, taskId) : undefined
-  const decision = decideWithReads(engine, rows, remembered, events, planOf)
+  const decision = engine.decide({ rows: remembered }, events, rulesFor(rows, planOf))
+  if (decision.kind === 'wanted') {
+    return undefined
+  }
   const guarded = {
     ...decision,
     updates: new Map([...decision.updates].filter(([executionId]) => isMatching(executionId))),
@@ -122,17 +132,10 @@ function decideWithReads(
 ): Decision {
   const fanIns = new Map<string, ReturnType<typeof readFanIn>>()
   const outputs = new Map<string, string>()
+  const known = new Map<string, KnownRow>()
   // Each round reads what the one before asked for; a tree this small needs no more than a few.
   for (let round = 0; round < 10; round++) {
-    let drawn = 0
-    const rules: Rules = {
-      now: NOW,
-      planOf,
-      // As many rows as there are can never be fewer again, so the id is new.
-      newExecutionId: () => `drawn${rows.size + drawn++}`,
-      fanIns,
-      outputs,
-    }
+    const rules: Rules = { ...rulesFor(rows, planOf), fanIns, outputs, known }
     const decision = engine.decide({ rows: family }, events, rules)
     if (decision.kind === 'decided') {
       return decision
@@ -143,8 +146,25 @@ function decideWithReads(
     for (const executionId of decision.outputIds) {
       outputs.set(executionId, rows.get(executionId)?.output ?? '')
     }
+    for (const executionId of decision.rowIds) {
+      known.set(executionId, rows.get(executionId) ?? null)
+    }
   }
   throw new Error('the rules ask again and again for what they were given')
+}
+
+/** The rules, when nothing was read yet. */
+function rulesFor(rows: Rows, planOf: Rules['planOf']): Rules {
+  let drawn = 0
+  return {
+    now: NOW,
+    planOf,
+    // As many rows as there are can never be fewer again, so the id is new.
+    newExecutionId: () => `drawn${rows.size + drawn++}`,
+    fanIns: new Map(),
+    outputs: new Map(),
+    known: new Map(),
+  }
 }
 
 function readFanIn(
@@ -180,6 +200,10 @@ function written(rows: Rows, decision: Decision, isKeepingFewFields: boolean): R
     }
   }
   for (const row of decision.inserts) {
+    if (next.has(row.executionId)) {
+      // A storage refuses it; whoever asks for it has forgotten that it may be there.
+      throw new Error(`${row.executionId} is inserted, and is there already`)
+    }
     next.set(row.executionId, kept(row, isKeepingFewFields))
   }
   return next

@@ -127,7 +127,7 @@ class Search {
     if (wrong.length === 0 && to < 0) {
       // Only a world that was not seen before needs to be looked at.
       const counting = { maxLosses: isKeepingFewFields === true ? undefined : maxLosses }
-      wrong.push(...checkWorld(next.rows.values()), ...checkHistory(next.rows, next.history, counting))
+      wrong.push(...checkWorld(next.rows.values(), NOW), ...checkHistory(next.rows, next.history, counting))
     }
     return wrong[0]
   }

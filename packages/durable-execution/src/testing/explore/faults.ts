@@ -3,9 +3,10 @@
  * one; a fault it does not catch would be a hole in the invariants or in the small worlds.
  */
 
-import { type InvariantId } from '../../machine/invariants.ts'
 import { type Engine } from './engine.ts'
+import { type Failure } from './explore.ts'
 import { ATTEMPT_FAULTS } from './faults-of-attempts.ts'
+import { DURABLE_FAULTS } from './faults-of-durable-code.ts'
 import { TREE_FAULTS } from './faults-of-trees.ts'
 
 export type PlantedFault = {
@@ -17,7 +18,11 @@ export type PlantedFault = {
   /** The scenario in which it shows. */
   scenario: string
   /** The promises that may be the first to break. */
-  caughtBy: ReadonlyArray<InvariantId | 'L5'>
+  caughtBy: ReadonlyArray<Failure['invariant']>
 }
 
-export const PLANTED_FAULTS: ReadonlyArray<PlantedFault> = [...ATTEMPT_FAULTS, ...TREE_FAULTS]
+export const PLANTED_FAULTS: ReadonlyArray<PlantedFault> = [
+  ...ATTEMPT_FAULTS,
+  ...TREE_FAULTS,
+  ...DURABLE_FAULTS,
+]

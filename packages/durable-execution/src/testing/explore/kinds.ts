@@ -7,6 +7,7 @@ import {
   type ExecutionRow,
 } from '../../machine/execution.ts'
 import { wasCancelledByParent } from '../../machine/parent.ts'
+import { isAwaitedChild } from '../../machine/records.ts'
 import { TRANSITIONS } from '../../machine/table.ts'
 
 /** How often each kind was taken. */
@@ -49,8 +50,10 @@ export function recordKinds(
   for (const row of closed) {
     count(kinds, row.status, 'closed', row.status)
     const parentId = row.parentTask?.executionId
-    const isOnlyOne = closed.filter((other) => other.parentTask?.executionId === parentId).length === 1
-    // What two of them did to one parent cannot be told apart afterwards.
+    // What two of them did to one parent, or one and its own run, cannot be told apart afterwards.
+    const isOnlyOne =
+      closed.filter((other) => other.parentTask?.executionId === parentId).length === 1 &&
+      !accepted.some((event) => event.executionId === parentId)
     if (parentId !== undefined && isOnlyOne && !wasCancelledByParent(row)) {
       count(kinds, before.get(parentId)?.status, newsOf(row), after.get(parentId)?.status)
     }
@@ -58,6 +61,9 @@ export function recordKinds(
 }
 
 function newsOf(row: ExecutionRow): EventKind {
+  if (isAwaitedChild(row)) {
+    return 'awaited_ended'
+  }
   const isCompleted = row.status === 'completed'
   if (row.parentTask?.isFinalizeTask === true) {
     return isCompleted ? 'finalize_completed' : 'finalize_failed'

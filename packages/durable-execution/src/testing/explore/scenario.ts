@@ -2,6 +2,7 @@
 
 import { type DurableExecutionErrorStorageObject } from '../../base/errors.ts'
 import { type DurableTaskRetryOptions } from '../../machine/execution.ts'
+import { type DurableCode } from './durable-code.ts'
 import { type Composed, type ParentPlan } from '../../machine/parent.ts'
 
 /** How a run may end. */
@@ -12,6 +13,8 @@ export type Outcome =
 
 /** A task of the small world: all the ways its runs may end, the good one first. */
 export type TaskSketch = {
+  /** What its runs do before they come to an outcome. */
+  code?: DurableCode
   outcomes: readonly [Outcome, ...Array<Outcome>]
   retryOptions?: DurableTaskRetryOptions
   /** The task that is run last; only of parents. */
@@ -42,10 +45,14 @@ export type Scenario = {
   about: string
   tasks: Readonly<Record<string, TaskSketch>>
   rootTaskId: string
+  /** The signals that somebody sends to the root, by name: each once, at any time. */
+  signals?: ReadonlyArray<string>
   /** The task ids that each executor knows. */
   executors: ReadonlyArray<ReadonlyArray<string>>
   misfortunes: Partial<Misfortunes>
   maxLosses: number
+  /** How long the root may take; its deadline passes at any time, or never. */
+  deadlineMs?: number
   /** How many transactions may have found something and not have come to their second step. */
   maxOpenFinds: number
   /** Whether a settling transaction locks the parents too, or leaves all closing to others. */

@@ -1,33 +1,20 @@
 /** The small worlds that are explored, each with its bounds. */
 
-import { genericError, type Outcome, type Scenario, type TaskSketch } from './scenario.ts'
-
-const succeeds: Outcome = { kind: 'succeeded' }
-const fails: Outcome = { kind: 'failed', error: genericError('Task failed') }
-const failsForNow: Outcome = { kind: 'failed', error: genericError('Task failed for now', true) }
-const timesOut: Outcome = {
-  kind: 'failed',
-  error: { errorType: 'timed_out', message: 'Task timed out', isRetryable: false },
-}
-const givesUp: Outcome = {
-  kind: 'failed',
-  error: { errorType: 'cancelled', message: 'Task gave up', isRetryable: false },
-}
-
-const fansOut = (...childrenTaskIds: Array<string>): Outcome => ({ kind: 'fanned_out', childrenTaskIds })
-
-const plain: TaskSketch = { outcomes: [succeeds, fails] }
-const good: TaskSketch = { outcomes: [succeeds] }
-const retried: TaskSketch = {
-  outcomes: [succeeds, failsForNow],
-  retryOptions: { maxAttempts: 1, baseDelayMs: 1_000 },
-}
-
-/** What most scenarios share. */
-const usual = { maxLosses: 3, maxOpenFinds: 1, isSettlingWithParents: true } as const
-
-/** Two executors that know all the tasks. */
-const both = (...taskIds: Array<string>): ReadonlyArray<ReadonlyArray<string>> => [taskIds, taskIds]
+import { type Scenario } from './scenario.ts'
+import { DURABLE_SCENARIOS } from './scenarios-of-durable-code.ts'
+import {
+  both,
+  fails,
+  failsForNow,
+  fansOut,
+  givesUp,
+  good,
+  plain,
+  retried,
+  succeeds,
+  timesOut,
+  usual,
+} from './sketches.ts'
 
 export const SCENARIOS: ReadonlyArray<Scenario> = [
   {
@@ -201,6 +188,21 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   },
   {
     ...usual,
+    name: 'a deadline',
+    about: 'the deadline of a tree passes at any time, and executors crash beside that',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'retried')], finalizeTaskId: 'last' },
+      child: good,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    deadlineMs: 10_000,
+    misfortunes: { crashes: 1, cancels: 1 },
+  },
+  {
+    ...usual,
     name: "the contract's fields only",
     about: 'a storage that keeps no leases, losses, depths and places: the fence is startedAt alone',
     tasks: {
@@ -213,6 +215,7 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
     isKeepingFewFields: true,
     misfortunes: { crashes: 1, stalls: 1, lostReplies: 1 },
   },
+  ...DURABLE_SCENARIOS,
 ]
 
 /** The scenario of that name. */

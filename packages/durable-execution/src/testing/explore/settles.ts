@@ -1,7 +1,9 @@
 /** How the runs of an executor may end, one by one and several in one transaction. */
 
 import { type NewChild, type OutsideEvent } from '../../machine/event.ts'
+import { deadlineExceeded, isDeadlineOver } from '../../machine/deadline.ts'
 import { holdsLease } from '../../machine/attempt.ts'
+import { eventsOfCode } from './durable-code.ts'
 import { type Carrier, type Committed, transact, transactGuarded } from './engine.ts'
 import { type Outcome, type Scenario, templateOf } from './scenario.ts'
 import { type Actor } from './steps.ts'
@@ -58,7 +60,7 @@ export function commitSettle(carrier: Carrier, rows: Committed['rows'], settle: 
     return transact(carrier, rows, settle.lockedIds, settle.events)
   }
   const claimed = new Map(settle.runs.map((run) => [run.executionId, run.claimed]))
-  return transactGuarded(carrier, rows, claimed, settle.events, (executionId) => {
+  const guarded = transactGuarded(carrier, rows, claimed, settle.events, (executionId) => {
     if (!carrier.engine.isGuardingWrites) {
       return true
     }
@@ -66,19 +68,59 @@ export function commitSettle(carrier: Carrier, rows: Committed['rows'], settle: 
     const run = settle.runs.find((each) => each.executionId === executionId)
     return row !== undefined && run !== undefined && holdsLease(row, run.lease)
   })
+  return guarded ?? transact(carrier, rows, settle.lockedIds, settle.events)
 }
 
 /** What a run may report: one of its task's outcomes, or again what it sent already. */
 function eventsOf(actor: Actor, run: Run): Array<OutsideEvent> {
   if (run.sent !== undefined) {
-    return [run.sent as OutsideEvent]
+    const { sent } = run
+    // What it wrote on its way may be there.
+    const isWrite = sent.kind === 'recorded' || sent.kind === 'suspended'
+    return [(isWrite ? { ...sent, mayExist: true } : sent) as OutsideEvent]
   }
   const { scenario } = actor.carrier
-  const taskId = actor.world.rows.get(run.executionId)?.taskId ?? ''
-  const outcomes = scenario.tasks[taskId]?.outcomes ?? []
+  const { rows } = actor.world
+  const { outcomes = [], code = [] } = scenario.tasks[rows.get(run.executionId)?.taskId ?? ''] ?? {}
+  const possible = eventsOfCode(code, run, rows, scenario, () =>
+    outcomes.map((outcome) => eventOf(scenario, run, outcome)),
+  )
   // A run that was fenced off is refused whatever it says, so that one thing it may say is enough.
-  const possible = isAlive(actor, run) ? outcomes : outcomes.slice(0, 1)
-  return possible.map((outcome) => eventOf(scenario, run, outcome))
+  const isRunning = isAlive(actor, run)
+  const events = isRunning ? possible : possible.slice(0, 1)
+  const row = rows.get(run.executionId)
+  return isRunning && row !== undefined && isDeadlineOver(row, NOW)
+    ? [...events, stoppedByDeadline(run)]
+    : events
+}
+
+/** It is stopped, or was not begun; or it had ended in time, and that is told late. */
+function stoppedByDeadline({ executionId, lease }: Run): OutsideEvent {
+  return { kind: 'failed', executionId, lease, error: deadlineExceeded() }
+}
+
+/** The run after its settle was answered; undefined if it is over. */
+export function afterSettle(run: Run, settle: Settle, committed: Committed): Run | undefined {
+  const event = settle.events[settle.runs.indexOf(run)]
+  if (event === undefined) {
+    return run
+  }
+  const isGoingOn = event.kind === 'recorded' && committed.accepted.includes(event)
+  if (!isGoingOn) {
+    return undefined
+  }
+  const { sent: _, ...rest } = run
+  const { childrenTasks } = event
+  return childrenTasks.length === 0
+    ? rest
+    : {
+        ...rest,
+        claimed: {
+          ...run.claimed,
+          childrenTasks: [...childrenTasks],
+          childrenTasksCount: childrenTasks.length,
+        },
+      }
 }
 
 function isAlive({ world }: Actor, run: Run): boolean {

@@ -1,16 +1,20 @@
 /** All that can happen next in a world. */
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
+import { isDeadlineOver } from '../../machine/deadline.ts'
 import { ACTIVE_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
-import { recordStart, recordStep } from '../../machine/history.ts'
-import { type Carrier, type Committed, type Engine, transact } from './engine.ts'
+import { recordStart } from '../../machine/history.ts'
+import { afterCommit, type Carrier, type Committed, type Engine, transact } from './engine.ts'
+import { toldIds } from './durable-code.ts'
 import { findsOf, secondStep } from './finds.ts'
 import { type Scenario } from './scenario.ts'
-import { commitSettle, settlesOf } from './settles.ts'
+import { afterSettle, commitSettle, settlesOf } from './settles.ts'
+import { addSignals } from './signals.ts'
 import {
   type ExecutorState,
   hasLapsed,
   HOLDS_UNTIL,
+  isFarOff,
   LAPSED_AT,
   NOW,
   type Run,
@@ -46,14 +50,12 @@ export function stepsFrom(world: World, scenario: Scenario, engine: Engine): Arr
     addReleases(actor, steps)
     addCrashes(actor, steps)
   }
-  addCancels(world, scenario, engine, steps)
+  const outside: Carrier = { scenario, engine, knownTaskIds: [] }
+  addCancels(world, outside, steps)
+  addSignals(world, outside, steps)
   addPassingTime(world, steps)
+  addDeadline(world, steps)
   return steps
-}
-
-/** The world after a transaction, with what was counted of it. */
-function afterCommit(world: World, { rows, accepted }: Committed): World {
-  return { ...world, rows, history: recordStep(world.history, rows, accepted) }
 }
 
 /** The run that an accepted claim entitles to. */
@@ -64,7 +66,8 @@ function runOf(committed: Committed): Run | undefined {
     return undefined
   }
   const lease = { startedAt: claimed.startedAt, leaseId: claim.leaseId }
-  return { executionId: claim.executionId, lease, claimed }
+  const knows = toldIds(committed.rows, claim.executionId)
+  return { executionId: claim.executionId, lease, claimed, knows }
 }
 
 function addFinds(actor: Actor, steps: Array<Step>): void {
@@ -107,14 +110,15 @@ function addSettles(actor: Actor, steps: Array<Step>): void {
     const committed = commitSettle(carrier, world.rows, settle)
     const { accepted } = committed
     const after = afterCommit(world, committed)
-    const runs = executor.runs.filter((run) => !settle.runs.includes(run))
+    const runs = executor.runs.flatMap((run) => afterSettle(run, settle, committed) ?? [])
     const describe = (): string =>
       `${executor.name}: settle ${settle.what}, ${accepted.length > 0 ? 'committed' : 'refused'}`
     steps.push({ next: withExecutor(after, index, { runs }), accepted, isMisfortune: false, describe })
     const [run] = settle.runs
     const [sent] = settle.events
     if (world.left.lostReplies > 0 && accepted.length === 1 && run !== undefined && sent !== undefined) {
-      const next = withExecutor(after, index, { runs: [...runs, { ...run, sent }] })
+      const others = executor.runs.filter((other) => other !== run)
+      const next = withExecutor(after, index, { runs: [...others, { ...run, sent }] })
       steps.push({
         next: spend(next, 'lostReplies'),
         accepted,
@@ -189,11 +193,10 @@ function addCrashes(actor: Actor, steps: Array<Step>): void {
   }
 }
 
-function addCancels(world: World, scenario: Scenario, engine: Engine, steps: Array<Step>): void {
+function addCancels(world: World, carrier: Carrier, steps: Array<Step>): void {
   if (world.left.cancels === 0) {
     return
   }
-  const carrier: Carrier = { scenario, engine, knownTaskIds: [] }
   for (const { executionId, status } of world.rows.values()) {
     if (ACTIVE_STATUSES.includes(status)) {
       const committed = transact(carrier, world.rows, [executionId], [{ kind: 'cancelled', executionId }])
@@ -215,7 +218,7 @@ function addPassingTime(world: World, steps: Array<Step>): void {
       ...world,
       rows: new Map(world.rows).set(executionId, { ...row, ...change }),
     })
-    if (row.status === 'ready' && row.startAt.getTime() > NOW) {
+    if (row.status === 'ready' && row.startAt.getTime() > NOW && !isFarOff(row)) {
       const next = pass({ startAt: new Date(NOW) })
       const describe = (): string => `time passes: ${executionId} is due`
       steps.push({ next, accepted: NOTHING, isMisfortune: false, describe })
@@ -236,6 +239,23 @@ function addPassingTime(world: World, steps: Array<Step>): void {
       }
     }
   }
+}
+
+/** The deadline of a whole tree passes, and what was to begin later is due with it. Nothing needs that to come to its end. */
+function addDeadline(world: World, steps: Array<Step>): void {
+  const ahead = [...world.rows.values()].filter(
+    (row) => row.deadlineAt !== undefined && !isDeadlineOver(row, NOW),
+  )
+  if (ahead.length === 0) {
+    return
+  }
+  const rows = new Map(world.rows)
+  for (const row of ahead) {
+    const startAt = row.startAt.getTime() > NOW ? new Date(NOW) : row.startAt
+    rows.set(row.executionId, { ...row, deadlineAt: new Date(NOW), startAt })
+  }
+  const describe = (): string => 'time passes: the deadline is over'
+  steps.push({ next: { ...world, rows }, accepted: NOTHING, isMisfortune: true, describe })
 }
 
 function isUnder(row: ExecutionRow, lease: Run['lease']): boolean {

@@ -7,9 +7,11 @@
  * that stands still is the hardest one for the fence.
  */
 
+import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionEvent, type Lease } from '../../machine/event.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../machine/execution.ts'
 import { type ExecutionHistory } from '../../machine/history.ts'
+import { addWishes } from '../../machine/new-row.ts'
 import { type Misfortunes, type Scenario, templateOf } from './scenario.ts'
 
 /** The instant of all steps. */
@@ -18,6 +20,14 @@ export const NOW = 1_000_000
 /** The end of a lease that holds, and of one that lapsed. */
 export const HOLDS_UNTIL: Date = new Date(NOW + 30_000)
 export const LAPSED_AT: Date = new Date(NOW - 1)
+
+/** When a sleep, or a wait with a time limit, is over: a little later. */
+export const SOON: Date = new Date(NOW + 1_000)
+
+/** Whether it is not due before something happens: no passing of time brings it about. */
+export function isFarOff({ startAt }: ExecutionRow): boolean {
+  return startAt.getTime() >= NOW + LIMITS.delayMs
+}
 
 /** The transactions that begin with a look for candidates. */
 export type FindKind = 'claim' | 'recover' | 'close' | 'cascade' | 'close_top' | 'reject'
@@ -38,6 +48,8 @@ export type Run = {
   lease: Lease
   /** The row as the claim left it. */
   claimed: ExecutionRow
+  /** The signals, and the children that have ended, of which it knew when it began. */
+  knows: ReadonlySet<string>
   /** How it ended, if that was sent already and the reply was lost. */
   sent?: ExecutionEvent
 }
@@ -48,9 +60,14 @@ export type ExecutorState = {
   found: Found | null
 }
 
+/** A signal on its way: not sent, sent without a reply, or done with. */
+export type Sending = 'unsent' | 'unsure' | 'done'
+
 export type World = {
   rows: ReadonlyMap<string, ExecutionRow>
   executors: ReadonlyArray<ExecutorState>
+  /** The signals of the scenario, one by one. */
+  sendings: ReadonlyArray<Sending>
   left: Misfortunes
   history: ReadonlyMap<string, ExecutionHistory>
 }
@@ -64,6 +81,9 @@ export function firstWorld(scenario: Scenario): World {
     executionId: scenario.rootTaskId,
     runInput: 'input',
   })
+  if (scenario.deadlineMs !== undefined) {
+    addWishes(root, { deadlineMs: scenario.deadlineMs })
+  }
   const none = { crashes: 0, stalls: 0, cancels: 0, releases: 0, lostReplies: 0, rollbacks: 0 }
   const executors = scenario.executors.map((_, index) => ({
     name: String.fromCodePoint('A'.charCodeAt(0) + index),
@@ -73,6 +93,7 @@ export function firstWorld(scenario: Scenario): World {
   return {
     rows: new Map([[root.executionId, scenario.isKeepingFewFields === true ? root : { ...root, depth: 1 }]]),
     executors,
+    sendings: (scenario.signals ?? []).map(() => 'unsent'),
     left: { ...none, ...scenario.misfortunes },
     history: new Map(),
   }

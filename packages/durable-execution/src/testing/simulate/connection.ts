@@ -236,6 +236,10 @@ type Ask = <T>(label: string, serve: () => Promise<T> | T) => Promise<T>
 
 function membersOn(on: ServerTransaction, ask: Ask): Partial<DurableStorageTx> {
   return {
+    insertTaskExecutionsIfMissing: (rows) => {
+      const sent = rows.map(copy)
+      return ask(`insert of what is missing of ${rows.length}`, () => on.insertMissing(sent))
+    },
     claimTaskExecutions: (claim) => ask('claim', async () => (await on.claim(claim)).map(copy)),
     updateTaskExecutionsBatch: (updates) =>
       ask(`batch of ${updates.length}`, () => on.updateGuarded(updates)),
@@ -252,6 +256,8 @@ function membersOn(on: ServerTransaction, ask: Ask): Partial<DurableStorageTx> {
         }),
       ),
     renewTaskExecutions: (renew) => ask(`renewal of ${renew.leases.length}`, () => on.renew(renew)),
+    getTaskExecutionsInIdRanges: (ranges) =>
+      ask(`${ranges.length} ranges of ids`, () => on.inRanges(ranges).map(copy)),
     getTaskExecutionIdsBelow: (parentId, limit) => ask('ids below', () => on.idsBelow(parentId, limit)),
   }
 }

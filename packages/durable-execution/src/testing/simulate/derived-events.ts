@@ -3,8 +3,9 @@
  * not believe them.
  */
 
-import { type ExecutionEvent, type Lease } from '../../machine/event.ts'
+import { type DurableWrites, type ExecutionEvent, type Lease } from '../../machine/event.ts'
 import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { isRecord, type NewRecord, type RecordKind } from '../../machine/records.ts'
 import { type Commit } from './server.ts'
 
 /** Who holds a row, as far as commits told. */
@@ -20,14 +21,45 @@ export function eventsOf(
   { by, before, after, changedIds }: Commit,
   holderOf: HolderOf,
 ): Array<ExecutionEvent> {
+  const written = changedIds.flatMap((executionId) => {
+    const row = after.get(executionId)
+    return row !== undefined && isRecord(row) && !before.has(executionId) ? [row] : []
+  })
   return changedIds.flatMap((executionId) => {
     const [old, row] = [before.get(executionId), after.get(executionId)]
-    if (row === undefined) {
+    if (row === undefined || isRecord(row)) {
       return []
     }
-    const event = eventOf(old, row, holderOf(executionId) === by)
-    return event === undefined ? [] : [event]
+    const isHeldByWriter = holderOf(executionId) === by
+    const records = written.filter((record) => record.parentTask?.executionId === executionId)
+    const event = eventOf(old, row, isHeldByWriter)
+    return [...recordEvents(old, records, isHeldByWriter), ...(event === undefined ? [] : [event])]
   })
+}
+
+const OF_SIGNALS: ReadonlyArray<RecordKind> = ['#signal', '#key']
+
+/** What was written below an execution, by its run and by those who sent it signals. */
+function recordEvents(
+  old: ExecutionRow | undefined,
+  rows: ReadonlyArray<ExecutionRow>,
+  isHeldByWriter: boolean,
+): Array<ExecutionEvent> {
+  const events: Array<ExecutionEvent> = []
+  const all = rows.map((row): NewRecord => ({
+    executionId: row.executionId,
+    kind: row.runInput as RecordKind,
+  }))
+  const signals = all.filter(({ kind }) => OF_SIGNALS.includes(kind))
+  const records = all.filter(({ kind }) => !OF_SIGNALS.includes(kind))
+  if (old !== undefined && records.length > 0) {
+    const lease = leaseOfWriter(old, isHeldByWriter)
+    events.push({ kind: 'recorded', executionId: old.executionId, lease, ...NO_WRITES, records })
+  }
+  if (old !== undefined && signals.length > 0) {
+    events.push({ kind: 'signalled', executionId: old.executionId, name: '', ordinal: 0, records: signals })
+  }
+  return events
 }
 
 function eventOf(
@@ -53,9 +85,15 @@ function eventOf(
   return wasRunning ? runEvent(old, row, isHeldByWriter) : undefined
 }
 
+const NO_WRITES: DurableWrites = { records: [], children: [], childrenTasks: [], mayExist: false }
+
+function leaseOfWriter(old: ExecutionRow, isHeldByWriter: boolean): Lease {
+  return isHeldByWriter ? leaseOf(old) : { startedAt: new Date(0), leaseId: 'of somebody else' }
+}
+
 function runEvent(old: ExecutionRow, row: ExecutionRow, isHeldByWriter: boolean): ExecutionEvent | undefined {
   const { executionId } = row
-  const lease = isHeldByWriter ? leaseOf(old) : { startedAt: new Date(0), leaseId: 'of somebody else' }
+  const lease = leaseOfWriter(old, isHeldByWriter)
   if (row.status === 'running') {
     return row.expiresAt?.getTime() === old.expiresAt?.getTime()
       ? undefined
@@ -67,9 +105,13 @@ function runEvent(old: ExecutionRow, row: ExecutionRow, isHeldByWriter: boolean)
   const error = row.error ?? { errorType: 'generic', message: '', isRetryable: true }
   switch (row.status) {
     case 'ready':
-      return row.retryAttempts > old.retryAttempts
-        ? { kind: 'failed', executionId, lease, error }
-        : { kind: 'released', executionId, lease }
+      if (row.retryAttempts > old.retryAttempts) {
+        return { kind: 'failed', executionId, lease, error }
+      }
+      // Where the storage does not keep what rows wait for, a run that is left is one that is given back.
+      return row.suspendedFor === undefined || row.suspendedFor.length === 0
+        ? { kind: 'released', executionId, lease }
+        : { kind: 'suspended', executionId, lease, waitsFor: row.suspendedFor, ...NO_WRITES }
     case 'completed':
       return { kind: 'succeeded', executionId, lease, runOutput: row.runOutput ?? '' }
     case 'waiting_for_children_tasks':

@@ -37,7 +37,8 @@ export class Observer {
   committed(commit: Commit): void {
     const { now, toleranceMs, maxLosses } = this.#options
     const events = eventsOf(commit, (executionId) => this.#holders.get(executionId)?.by)
-    const context = { now: EPOCH_MS + now() + toleranceMs, events, history: this.#history }
+    const nowMs = EPOCH_MS + now() + toleranceMs
+    const context = { now: nowMs, events, history: this.#history }
     this.violations.push(...checkStep(commit.before, commit.after, context))
     this.#history = recordStep(this.#history, commit.after, events)
     for (const event of events) {
@@ -47,7 +48,7 @@ export class Observer {
       }
     }
     const touched = treesOf(commit)
-    this.violations.push(...checkWorld(touched))
+    this.violations.push(...checkWorld(touched, nowMs))
     const rows = new Map(touched.map((row) => [row.executionId, row]))
     const history = new Map(
       touched.map(({ executionId }) => [executionId, historyOf(this.#history, executionId)]),

@@ -15,6 +15,7 @@ import {
   alreadyExistsMessage,
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
+  type DurableStorageIdRange,
   type DurableStorageRenew,
   type DurableStorageRenewed,
   type DurableTaskExecutionStorageWhere,
@@ -81,6 +82,19 @@ export class ServerTransaction implements Holder {
       }
       this.#write(row)
     }
+  }
+
+  /** Waits for whoever inserts the same ids, and leaves those alone that are there then. */
+  async insertMissing(rows: ReadonlyArray<ExecutionRow>): Promise<Array<string>> {
+    const inserted: Array<string> = []
+    for (const row of rows) {
+      await this.#lock(row.executionId)
+      if (this.#current(row.executionId) === undefined) {
+        this.#write(row)
+        inserted.push(row.executionId)
+      }
+    }
+    return inserted
   }
 
   find(where: DurableTaskExecutionStorageWhere, limit: number | undefined): Array<ExecutionRow> {
@@ -167,6 +181,12 @@ export class ServerTransaction implements Holder {
     return [...new Set(executionIds)].flatMap((id) => this.#current(id) ?? [])
   }
 
+  inRanges(ranges: ReadonlyArray<DurableStorageIdRange>): Array<ExecutionRow> {
+    return this.#view().filter(({ executionId }) =>
+      ranges.some(({ from, to }) => from <= executionId && executionId < to),
+    )
+  }
+
   /** What others hold is skipped, and said to be. */
   async renew({ leases, expiresAt, now }: DurableStorageRenew): Promise<Array<DurableStorageRenewed>> {
     const renewed: Array<DurableStorageRenewed> = []
@@ -244,7 +264,7 @@ export class ServerTransaction implements Holder {
     return kept
   }
 
-  // A child's id is the larger one: children are locked before their parents.
+  // Descending, by everybody.
   #inLockOrder<T extends { executionId: string }>(items: ReadonlyArray<T>): Array<T> {
     return items.toSorted((a, b) => (a.executionId < b.executionId ? 1 : -1))
   }

@@ -55,6 +55,49 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'awaited.while_working',
+    'children of two tasks that are waited for leave a step alone that is at work beside them',
+    async (world) => {
+      const executor = world.newExecutor()
+      const gate = createGate<string>()
+      const slow = executor.task({
+        id: 'slow',
+        timeoutMs: HOUR,
+        run: async (ctx, input: number) => {
+          await ctx.sleep('nap', 20_000)
+          return input
+        },
+      })
+      const other = executor.task({ id: 'other', timeoutMs: HOUR, run: (_ctx, input: number) => input })
+      let steps = 0
+      const flow = executor.task({
+        id: 'flow',
+        timeoutMs: HOUR,
+        run: async (ctx) =>
+          await Promise.all([
+            ctx.step('work', async () => {
+              steps += 1
+              return await gate.promise
+            }),
+            ctx.runTasks([
+              { task: slow, input: 1 },
+              { task: other, input: 2 },
+            ]),
+          ]),
+      })
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(flow, undefined)
+      await untilTrue(world, () => steps === 1)
+      await world.clock.advance('5s')
+      assert.equal((await world.row(handle.getTaskExecutionId())).status, 'running')
+      gate.open('done')
+      const end = await world.finish(handle)
+      assert.deepEqual(end.status === 'completed' && end.output, ['done', [1, 2]])
+      assert.equal(steps, 1)
+    },
+  ),
+
+  engineCase(
     'awaited.once',
     'a parent whose process died finds the child that it had started',
     async (world) => {

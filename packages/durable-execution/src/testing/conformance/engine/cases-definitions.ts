@@ -199,6 +199,6 @@ const rowCases: Array<EngineConformanceCase> = [
   ),
 ]
 
-const PLANNED = ['idempotencyKey', 'startAt', 'tags', 'queue', 'limitKey', 'deadlineMs', 'priority']
+const PLANNED = ['queue', 'limitKey', 'priority']
 
 export const DEFINITION_CASES: Array<EngineConformanceCase> = [...optionCases, ...rowCases]

@@ -9,6 +9,8 @@ import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
 import { COMPENSATING_CASES } from './cases-compensating.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
+import { TREE_DEADLINE_CASES } from './cases-deadlines-of-trees.ts'
+import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
 import { DIFFERENCE_CASES } from './cases-differences.ts'
 import { DUE_MOMENT_CASES } from './cases-due-moments.ts'
@@ -24,6 +26,7 @@ import { HEALTH_CASES } from './cases-health.ts'
 import { CLOCK_CASES } from './cases-clocks.ts'
 import { HINT_CASES } from './cases-hints.ts'
 import { INPUT_CASES } from './cases-inputs.ts'
+import { KEY_CASES } from './cases-keys.ts'
 import { KNOWN_TASKS_CASES } from './cases-known-tasks.ts'
 import { LEASE_CASES } from './cases-leases.ts'
 import { LIMIT_CASES } from './cases-limits.ts'
@@ -36,10 +39,13 @@ import { PARENT_CASES } from './cases-parents.ts'
 import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
+import { RIVAL_KEY_CASES } from './cases-rival-keys.ts'
+import { RUN_TASK_CASES } from './cases-run-task.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
 import { SLEEP_CASES } from './cases-sleeps.ts'
 import { STEP_CASES } from './cases-steps.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
+import { START_AT_TAGS_CASES } from './cases-start-at-tags.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
@@ -70,9 +76,14 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...DEFINITION_CASES,
     ...INPUT_CASES,
     ...ENQUEUE_MANY_CASES,
+    ...START_AT_TAGS_CASES,
+    ...KEY_CASES,
+    ...RIVAL_KEY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
+    ...DEADLINE_CASES,
+    ...TREE_DEADLINE_CASES,
     ...LONG_DELAY_CASES,
     ...LIMIT_CASES,
     ...SEQUENCE_CASES,
@@ -84,6 +95,12 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
   needsOptionalFields: {
     'difference.losses_counted': 'the count of losses is not among the fields it keeps',
     'limit.depth': 'how deep a row is is not among the fields it keeps',
+    'tags.kept': 'tags are not among the fields it keeps',
+    ...Object.fromEntries(
+      Object.keys(DEADLINE_RULES)
+        .filter((rule) => rule !== 'deadline.valid')
+        .map((rule) => [rule, 'the deadline is not among the fields it keeps']),
+    ),
     'sequence.long': 'it reads all of its rows at each call, which takes too long with two hundred',
   },
 }
@@ -105,6 +122,7 @@ const TREES: EngineTheme = {
     ...CASCADE_CASES,
     ...HANDLE_CASES,
     ...WAITING_CASES,
+    ...RUN_TASK_CASES,
     ...TREE_SAFETY_CASES,
   ],
   needsOptionalFields: {},

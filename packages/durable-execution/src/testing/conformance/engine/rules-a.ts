@@ -1,5 +1,9 @@
 /** The rules of tasks, inputs, attempts, limits and sequences, each in a sentence. */
 
+import { DEADLINE_RULES } from './cases-deadlines.ts'
+import { KEY_RULES } from './cases-keys.ts'
+import { START_AT_TAGS_RULES } from './cases-start-at-tags.ts'
+
 /** Rule ids and what each says. */
 export const RULES_A: Record<string, string> = {
   'task_id.length': 'A task id has 1 to 255 characters.',
@@ -38,6 +42,10 @@ export const RULES_A: Record<string, string> = {
   'many.in_order': 'Many inputs enqueued together are an execution each, in their order.',
   'many.all_or_none': 'Of many inputs enqueued together all become executions, or none does.',
   'many.tried_again': 'Many enqueued together are tried again like one, and never enqueued twice.',
+
+  ...START_AT_TAGS_RULES,
+  ...KEY_RULES,
+  ...DEADLINE_RULES,
 
   'execution_id.form': 'An execution id starts with te_, is unique, and sorts by creation.',
   'execution_id.unguessable': 'An execution id cannot be guessed from another.',

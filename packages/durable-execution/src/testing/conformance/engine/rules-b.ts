@@ -1,5 +1,7 @@
 /** The rules of parents, closing, cancelling, waiting and trees, each in a sentence. */
 
+import { RUN_TASK_RULES } from './cases-run-task.ts'
+
 export const RULES_B: Record<string, string> = {
   'parent.fan_out':
     'a parent that has run waits, and its children appear with its status and output in one transaction',
@@ -71,6 +73,7 @@ export const RULES_B: Record<string, string> = {
   'wait.polls': 'polling is the fallback, every second unless told',
   'wait.many': 'many waits cost no more than one look',
   'wait.signal': 'a cancelled signal ends the wait with a cancelled error, and nothing else',
+  ...RUN_TASK_RULES,
   'handle.not_found': 'an execution that does not exist is refused: `Execution X not found`',
   'handle.unknown_task': 'a task that is not defined here is refused: `Task X not found`',
   'handle.wrong_task': 'an execution of another task is refused: `Execution X is of task Y, not Z`',

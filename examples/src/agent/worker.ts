@@ -1,0 +1,8 @@
+/** The process in which the agents live: `worker.ts DATABASE SERVICES`. */
+
+import { runWorker } from '../show/worker.ts'
+import { defineTasks } from './tasks.ts'
+
+const [database = '', services = ''] = process.argv.slice(2)
+
+await runWorker(database, (executor) => defineTasks(executor, services))
