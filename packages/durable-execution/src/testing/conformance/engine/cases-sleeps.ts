@@ -144,7 +144,8 @@ export const SLEEP_CASES: Array<EngineConformanceCase> = [
           await ctx.sleep('long', HOUR)
           return 'awake'
         },
-        { maxConcurrentTaskExecutions: 1 },
+        // An hour passes, and nobody else writes: what is due is known without looking often.
+        { maxConcurrentTaskExecutions: 1, backgroundProcessIntraBatchSleepMs: 10_000 },
       )
       const other = executor.task({ id: 'other', timeoutMs: HOUR, run: () => 'between' })
       const handles = await executor.enqueueTasks(flow, [...Array(10).keys()])
