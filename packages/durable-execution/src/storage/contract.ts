@@ -161,8 +161,10 @@ export type DurableStorageTx = {
    */
   renewTaskExecutions?: (renew: DurableStorageRenew) => MaybePromise<Array<DurableStorageRenewed>>
   /**
-   * Optional. The rows whose ids lie in one of the ranges, compared by the code units of their texts: `from` and what comes after it, up to
-   * but without `to`. Whole, in any order. It is how what an execution remembers is read.
+   * Optional. The rows whose ids lie in one of the ranges: `from` and what comes after it, up to but without `to`, compared by the codes
+   * of their characters. Whole, each once, in any order. It is how what an execution remembers is read: its ids begin with a text of ASCII
+   * characters, and go on with `!` or `:`; `from` is that text and `!`, and `to` is the text and `;`. What lies between but goes on
+   * otherwise may come or not.
    */
   getTaskExecutionsInIdRanges?: (
     ranges: Array<DurableStorageIdRange>,

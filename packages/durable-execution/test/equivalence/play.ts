@@ -85,6 +85,8 @@ export async function performOn(tx: Required<DurableStorageTx>, command: Command
       return byId(await tx.getTaskExecutionFields([...command.executionIds], [...command.fields]))
     case 'renew':
       return byId(await tx.renewTaskExecutions(structuredClone(command.renew)))
+    case 'in ranges':
+      return byId(await tx.getTaskExecutionsInIdRanges(structuredClone(command.ranges)))
     case 'below':
       return await tx.getTaskExecutionIdsBelow(command.parentExecutionId, command.limit)
   }

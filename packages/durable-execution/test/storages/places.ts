@@ -92,5 +92,6 @@ export const FOUR_OPERATIONS = {
   lockTaskExecutions: HIDDEN,
   getTaskExecutionFields: HIDDEN,
   renewTaskExecutions: HIDDEN,
+  getTaskExecutionsInIdRanges: HIDDEN,
   getTaskExecutionIdsBelow: HIDDEN,
 } as const
