@@ -115,6 +115,8 @@ export type DurableCode = {
    * })
    * ```
    */
+  // Said by the annotation of `tx`, and nowhere else.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
   transaction: <T, TTransaction extends object = object>(
     name: string,
     fn: (tx: TTransaction, step: DurableStepContext) => MaybePromise<T>,

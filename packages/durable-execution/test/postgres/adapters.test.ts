@@ -243,6 +243,7 @@ async function expectWithTransaction(
 }
 
 /** What one execution writes is kept with its result; what another one writes that fails is not. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
 async function expectInCode<Tx extends object>(
   storage: DurableStorage & { close: () => Promise<void> },
   insert: (tx: Tx, id: number) => unknown,

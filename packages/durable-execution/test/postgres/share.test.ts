@@ -17,6 +17,7 @@ import {
   type PostgresStorageOptions,
   type PostgresTransactionClient,
 } from '../../src/storage/postgres/index.ts'
+import { assert } from '../../src/base/assert.ts'
 import { newSchema } from './places.ts'
 import { insert, readyIds, rowOf } from './rows.ts'
 import { freshDatabase } from './server.ts'
@@ -49,7 +50,7 @@ const notes = async (): Promise<Array<unknown>> => await onServer('select text f
 
 function open(options: Partial<PostgresStorageOptions> = {}): PostgresStorage {
   const given = { connectionString, schema: newSchema(), hints: false, ...options }
-  const storage = createPostgresStorage(given as PostgresStorageOptions)
+  const storage = createPostgresStorage(given)
   onTestFinished(() => storage.close())
   return storage
 }
@@ -66,11 +67,11 @@ async function share<T>(
   use: (tx: PostgresTransactionClient) => Promise<T>,
   keep: (tx: DurableStorageTx) => Promise<void> = async () => {},
 ): Promise<T> {
-  const shared = storage.shareTransaction?.(
+  assert(storage.shareTransaction !== undefined, 'the storage shares transactions')
+  return await storage.shareTransaction(
     async (transaction) => await use(transaction as PostgresTransactionClient),
     keep,
   )
-  return (await shared) as T
 }
 
 const write = async (tx: PostgresTransactionClient, text: string): Promise<unknown> =>

@@ -65,8 +65,8 @@ export function countAnswers(storage: DurableStorage): DurableStorage {
               const { query } = client as Client
               try {
                 return await use({
-                  query: async (...given) => await counted(async () => await query(...given)),
-                } as Client)
+                  query: async (...given: Array<unknown>) => await counted(async () => await query(...given)),
+                })
               } finally {
                 underWay += 1
               }

@@ -60,7 +60,7 @@ async function notes(world: EngineWorld): Promise<Array<unknown>> {
   return rows
     .filter(({ taskId }) => taskId === 'note')
     .map(({ runInput }) => JSON.parse(runInput) as unknown)
-    .toSorted()
+    .toSorted((a, b) => (String(a) < String(b) ? -1 : 1))
 }
 
 /** The kinds of what is remembered, but for what is no try and no result. */
@@ -309,18 +309,12 @@ export const TRANSACTION_IN_CODE_CASES: Array<EngineConformanceCase> = [
       const refusal = Object.assign(new Error('permission denied for table'), { code: '42501' })
       const storage: DurableStorage = {
         ...createFaultyStorage(world.storage),
-        shareTransaction: async (use) => {
-          await use({})
+        // As it is where the statement that keeps the result fails.
+        shareTransaction: async (use, keep) => {
+          await keep({} as DurableStorageTx, await use({})).catch(() => {})
           throw refusal
         },
       }
-      // As it is where the statement that keeps the result fails.
-      const share = storage.shareTransaction
-      storage.shareTransaction = async (use, keep) =>
-        await (share?.(use, keep) as Promise<never>).catch(async (error: unknown) => {
-          await keep({} as DurableStorageTx, undefined as never).catch(() => {})
-          throw error
-        })
       let calls = 0
       const executor = define(
         world,
@@ -639,7 +633,7 @@ function withoutResults(tx: DurableStorageTx, seen: () => void): DurableStorageT
   return new Proxy(tx, {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target)
-      if (typeof member !== 'function' || !/^getTaskExecutions/.test(String(name))) {
+      if (typeof member !== 'function' || !String(name).startsWith('getTaskExecutions')) {
         return member
       }
       return async (...args: Array<unknown>): Promise<unknown> => {
