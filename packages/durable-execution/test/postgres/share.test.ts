@@ -50,7 +50,7 @@ const notes = async (): Promise<Array<unknown>> => await onServer('select text f
 
 function open(options: Partial<PostgresStorageOptions> = {}): PostgresStorage {
   const given = { connectionString, schema: newSchema(), hints: false, ...options }
-  const storage = createPostgresStorage(given)
+  const storage = createPostgresStorage(given as PostgresStorageOptions)
   onTestFinished(() => storage.close())
   return storage
 }
