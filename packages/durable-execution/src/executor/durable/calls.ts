@@ -16,6 +16,7 @@ import { callId, idPrefix } from '../../machine/records.ts'
 import { type Engine } from '../engine.ts'
 import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
+import { calledInside } from './inside.ts'
 import { checkName } from './names.ts'
 import { type RecordReader } from './record-reader.ts'
 import { type OnTold, Watch } from './watch.ts'
@@ -120,8 +121,9 @@ export class DurableCalls {
 
   /** The same for a call that has no name of its own. */
   group<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#doors.hasEnded()) {
-      return Promise.reject(calledTooLate(what))
+    const refusal = this.#doors.hasEnded() ? calledTooLate(what) : calledInside(this, what)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
     }
     if (this.#doors.isOver()) {
       return never()

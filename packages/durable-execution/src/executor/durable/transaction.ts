@@ -9,6 +9,7 @@ import { hasCode, isOfTheMoment, isStorageThere } from '../../store/transact.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
 import { type Call, type DurableCalls, never } from './calls.ts'
+import { insideTransaction } from './inside.ts'
 import { callInTime, runTries, type Work } from './step.ts'
 
 // So many failures of what is ours to write, while the storage is there, convict what is written.
@@ -36,7 +37,12 @@ export async function runTransaction<T>(
       perform: async (number) =>
         await transaction.perform(
           async (shared) =>
-            await callInTime(calls, call, async (step) => await fn(shared, step), number, options),
+            await insideTransaction(
+              calls,
+              call.name,
+              async () =>
+                await callInTime(calls, call, async (step) => await fn(shared, step), number, options),
+            ),
         ),
       // It was, in the transaction.
       remember: () => Promise.resolve(),

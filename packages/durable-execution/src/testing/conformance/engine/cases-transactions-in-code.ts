@@ -25,6 +25,7 @@ export const TRANSACTION_IN_CODE_RULES: Record<string, string> = {
   'together.like_a_step':
     'A transaction is remembered like a step: one may become the other, and both are replayed.',
   'together.parallel': 'Transactions and steps may be under way at a time.',
+  'together.no_calls_inside': 'Inside the function of a transaction durable calls are refused.',
   'together.refused': 'Where the storage shares no database, and where no function is given, it is refused.',
 }
 
@@ -598,6 +599,53 @@ export const TRANSACTION_IN_CODE_CASES: Array<EngineConformanceCase> = [
       assert.equal(calls, 1)
       await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 0)
       await world.clock.settle()
+    },
+  ),
+
+  sharedCase(
+    'together.no_calls_inside',
+    'a durable call inside the function is refused at once, and is none when that has ended',
+    async (world) => {
+      const gate = createGate()
+      const messages: Array<string> = []
+      const executor = define(world, async (ctx, note) => {
+        const tell = async (call: Promise<unknown>): Promise<void> => {
+          await call.catch((error: unknown) => messages.push((error as Error).message))
+        }
+        let later: Promise<number> | undefined
+        await ctx.transaction('outer', async (tx) => {
+          await note(tx, 'kept')
+          await tell(ctx.step('step', () => 1))
+          await tell(ctx.transaction('transaction', () => 1))
+          await tell(ctx.sleep('sleep', 10))
+          await tell(ctx.waitForSignal('waitForSignal', { timeoutMs: 10 }))
+          await tell(ctx.runTask<string, string>({ id: 'note' }, 'child'))
+          await tell(ctx.runTasks([{ task: { id: 'note' }, input: 'child' }]))
+          await tell(ctx.compensate('compensate', () => {}))
+          await tell(ctx.setState('state'))
+          later = gate.promise.then(async () => await ctx.step('later', () => 7))
+        })
+        gate.open()
+        await tell(
+          ctx.transaction('failing', async (tx) => {
+            await note(tx, 'lost')
+            await ctx.step('step', () => 1)
+          }),
+        )
+        return [await ctx.step('step', () => 1), await later]
+      })
+      await world.until(executor.start())
+      // Nobody waits for anything.
+      const end = await world.finish(await executor.enqueueTask({ id: 'flow' }, undefined), 5_000)
+      assert.deepEqual(end.status === 'completed' && end.output, [1, 7])
+      const calls = 'step transaction sleep waitForSignal runTask runTasks compensate setState'
+      const refusalOf = (call: string, name: string): string =>
+        `ctx.${call} was called inside the function of transaction ${name}, which is no place for it. Call it before or after the transaction.`
+      assert.deepEqual(messages, [
+        ...calls.split(' ').map((call) => refusalOf(call, 'outer')),
+        refusalOf('step', 'failing'),
+      ])
+      assert.deepEqual(await notes(world), ['kept'])
     },
   ),
 
