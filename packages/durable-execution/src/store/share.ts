@@ -14,7 +14,7 @@ type Use<T> = (transaction: object) => Promise<T>
 type Keep<T> = (tx: DurableStorageTx, value: T) => Promise<void>
 
 /** How a shared transaction ended. */
-export type Shared<T> =
+type Shared<T> =
   /** All of it is committed. */
   | { kind: 'kept'; value: T }
   /** Its function failed, or what that did cannot be committed. Nothing is kept. */

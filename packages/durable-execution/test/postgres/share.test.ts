@@ -58,7 +58,7 @@ function open(options: Partial<PostgresStorageOptions> = {}): PostgresStorage {
 function poolOf(options: string): PostgresStorage {
   const pool = new Pool({ connectionString, options, max: 4 })
   onTestFinished(() => pool.end())
-  return open({ connectionString: undefined, pool } as Partial<PostgresStorageOptions>)
+  return open({ connectionString: undefined, pool })
 }
 
 /** Shares a transaction in which nothing of ours is written. */
