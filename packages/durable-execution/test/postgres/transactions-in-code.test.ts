@@ -200,6 +200,45 @@ test('a cancel undoes what a transaction wrote so far, at once', async () => {
   expect((await handle.getTaskExecution()).status).toBe('cancelled')
 })
 
+test('one connection is enough, and is given back by functions that fail or never end', async () => {
+  const pool = new Pool({ connectionString: server.connectionString, max: 1 })
+  onTestFinished(async () => {
+    await pool.end()
+  })
+  const { executor } = await program(
+    async (ctx) =>
+      await Promise.all([
+        ctx.transaction('kept', async (tx: PostgresTransactionClient) => {
+          await write(tx, ctx.executionId)
+          return 1
+        }),
+        ctx.step('beside', () => 2),
+        ctx
+          .transaction('fails', async (tx: PostgresTransactionClient) => {
+            await write(tx, 'lost')
+            throw new Error('on purpose')
+          })
+          .catch(() => 3),
+        ctx
+          .transaction(
+            'hangs',
+            async (tx: PostgresTransactionClient) => {
+              await write(tx, 'lost')
+              await new Promise<never>(() => {})
+            },
+            { timeoutMs: 50 },
+          )
+          .catch(() => 4),
+      ]),
+    { pool },
+  )
+  const handles = await executor.enqueueTasks<undefined, unknown>({ id: 'flow' }, [undefined, undefined])
+  for (const handle of handles) {
+    expect(await outputOf(handle)).toEqual([1, 2, 3, 4])
+  }
+  expect(await notes()).toEqual(handles.map((handle) => handle.getTaskExecutionId()).toSorted())
+})
+
 test('two hundred executions at once, of two programs, each write once', async () => {
   const flow: Run = async (ctx) => {
     const mine = await ctx.transaction('first', async (tx: PostgresTransactionClient) => {

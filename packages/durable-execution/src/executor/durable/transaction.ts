@@ -10,7 +10,7 @@ import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
 import { type Call, type DurableCalls, never } from './calls.ts'
 import { insideTransaction } from './inside.ts'
-import { callInTime, runTries, type Work } from './step.ts'
+import { callInTime, runTries, type StepFunction, type Work } from './step.ts'
 
 // So many failures of what is ours to write, while the storage is there, convict what is written.
 const FAILURES_OF_WRITING = 3
@@ -36,19 +36,23 @@ export async function runTransaction<T>(
     const work: Work = {
       perform: async (number) =>
         await transaction.perform(
-          async (shared) =>
-            await insideTransaction(
-              calls,
-              call.name,
-              async () =>
-                await callInTime(calls, call, async (step) => await fn(shared, step), number, options),
-            ),
+          async (shared) => await callInTime(calls, call, inside(calls, call, fn, shared), number, options),
         ),
       // It was, in the transaction.
       remember: () => Promise.resolve(),
     }
     return work
   })
+}
+
+// Around the function alone: one that goes on though its time is over is still no place for calls.
+function inside<T>(
+  calls: DurableCalls,
+  call: Call,
+  fn: TransactionFunction<T>,
+  shared: object,
+): StepFunction<T> {
+  return async (step) => await insideTransaction(calls, call.name, async () => await fn(shared, step))
 }
 
 class Transaction {

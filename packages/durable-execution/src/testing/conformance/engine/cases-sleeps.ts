@@ -256,7 +256,7 @@ export const SLEEP_CASES: Array<EngineConformanceCase> = [
       const { executor, flow } = await started(world, async (ctx) => await ctx.waitForSignal('go'))
       const handle = await executor.enqueueTask(flow, undefined)
       await suspended(world, handle.getTaskExecutionId())
-      await world.clock.advance('10m')
+      await world.clock.advance('1m')
       const client = world.newExecutor()
       await world.until(client.signal(handle.getTaskExecutionId(), 'go', 7))
       const end = await world.finish(handle, 2_000)

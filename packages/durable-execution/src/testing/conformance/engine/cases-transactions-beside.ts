@@ -88,6 +88,7 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
           await call.catch((error: unknown) => messages.push((error as Error).message))
         }
         let later: Promise<number> | undefined
+        let late: Promise<void> | undefined
         await ctx.transaction('outer', async (tx) => {
           await note(tx, 'kept')
           await tell(ctx.step('step', () => 1))
@@ -100,6 +101,16 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
           await tell(ctx.setState('state'))
           later = gate.promise.then(async () => await ctx.step('later', () => 7))
         })
+        await tell(
+          ctx.transaction(
+            'slow',
+            async () => {
+              await gate.promise
+              late = tell(ctx.step('step', () => 1))
+            },
+            { timeoutMs: 700 },
+          ),
+        )
         gate.open()
         await tell(
           ctx.transaction('failing', async (tx) => {
@@ -107,7 +118,9 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
             await ctx.step('step', () => 1)
           }),
         )
-        return [await ctx.step('step', () => 1), await later]
+        const step = await ctx.step('step', () => 1)
+        await late
+        return [step, await later]
       })
       await world.until(executor.start())
       // Nobody waits for anything.
@@ -118,6 +131,8 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
         `ctx.${call} was called inside the function of transaction ${name}, which is no place for it. Call it before or after the transaction.`
       assert.deepEqual(messages, [
         ...calls.split(' ').map((call) => refusalOf(call, 'outer')),
+        'Step slow timed out',
+        refusalOf('step', 'slow'),
         refusalOf('step', 'failing'),
       ])
       assert.deepEqual(await notes(world), ['kept'])
