@@ -82,6 +82,8 @@ export const LIMITS = {
   backgroundBackoffMs: 5_000,
   /** How long one background transaction may take before it counts as failed. */
   storageCallMs: 30_000,
+  /** How long a function of `ctx.transaction` may take where nobody else can write meanwhile: in SQLite. */
+  sharedTransactionMs: 10_000,
   /** How long a function may go on after its timeout or cancellation before it is abandoned. */
   abandonMs: 1_000,
   /** How long an executor may take to stop beyond the `graceMs` of its `shutdown`. */

@@ -16,6 +16,7 @@ import { callId, idPrefix } from '../../machine/records.ts'
 import { type Engine } from '../engine.ts'
 import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
+import { calledInside } from './inside.ts'
 import { checkName } from './names.ts'
 import { type RecordReader } from './record-reader.ts'
 import { type OnTold, Watch } from './watch.ts'
@@ -120,8 +121,9 @@ export class DurableCalls {
 
   /** The same for a call that has no name of its own. */
   group<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#doors.hasEnded()) {
-      return Promise.reject(calledTooLate(what))
+    const refusal = this.#doors.hasEnded() ? calledTooLate(what) : calledInside(this, what)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
     }
     if (this.#doors.isOver()) {
       return never()
@@ -218,7 +220,6 @@ export class DurableCalls {
 
   /** Does it again until it goes through: an outage is no failure of the task. */
   async insist<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, random } = this.engine.doors
     for (let failures = 1; ; failures += 1) {
       try {
         return await work()
@@ -231,11 +232,22 @@ export class DurableCalls {
           error,
         )
       }
-      const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
-      await new Promise<void>((resolve) => {
-        clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
-      })
+      await this.pauseAfter(failures)
     }
+  }
+
+  /** Pauses after so many failures of the storage in a row. */
+  async pauseAfter(failures: number): Promise<void> {
+    const { clock, random } = this.engine.doors
+    const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
+    await new Promise<void>((resolve) => {
+      clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
+    })
+  }
+
+  /** The lease of the run is not held any more. */
+  lose(): void {
+    this.#doors.lose()
   }
 
   /** What another execution remembers. */

@@ -57,9 +57,11 @@ export class Replay {
   }
 
   #createCode(): DurableCode {
+    const step = (name: string, _fn: unknown, options?: unknown): Promise<unknown> =>
+      this.#answer(async () => await this.#step(this.#idOf(name), name, options))
     const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
-      step: (name: string, _fn: unknown, options?: unknown) =>
-        this.#answer(async () => await this.#step(this.#idOf(name), name, options)),
+      step,
+      transaction: step,
       sleep: (name: string) => this.#answer(async () => await this.#sleep(this.#idOf(name))),
       waitForSignal: (name: string) => this.#answer(async () => await this.#wait(name, this.#idOf(name))),
       runTask: (task: NamedChild['task'], _input: unknown, options?: NamedChild['options']) =>

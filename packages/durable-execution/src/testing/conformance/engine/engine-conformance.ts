@@ -53,7 +53,10 @@ import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
 import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
+import { TRANSACTION_BESIDE_CASES } from './cases-transactions-beside.ts'
+import { TRANSACTION_IN_CODE_CASES } from './cases-transactions-in-code.ts'
 import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
+import { UNDONE_TRANSACTION_CASES } from './cases-undone-transactions.ts'
 import { VIEW_CASES } from './cases-views.ts'
 import { WAITING_CASES } from './cases-waiting.ts'
 import { RULES_A } from './rules-a.ts'
@@ -172,7 +175,15 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
+  cases: [
+    ...STEP_CASES,
+    ...TRANSACTION_IN_CODE_CASES,
+    ...UNDONE_TRANSACTION_CASES,
+    ...TRANSACTION_BESIDE_CASES,
+    ...SLEEP_CASES,
+    ...AWAITED_CASES,
+    ...COMPENSATING_CASES,
+  ],
   needsOptionalFields: {},
 }
 
