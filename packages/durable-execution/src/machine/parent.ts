@@ -18,6 +18,7 @@ import {
 } from './execution.ts'
 import { addWishes } from './new-row.ts'
 import { parentErrorOf } from './parent-error.ts'
+import { isCompensation } from './records.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
 export type ParentPlan = {
@@ -287,5 +288,6 @@ function rowBelow(
   if (parent.depth !== undefined) {
     row.depth = parent.depth + 1
   }
-  return addWishes(row, child, deadlineOf(parent))
+  // What undoes begins when the deadline may be over, and has all the time it needs.
+  return addWishes(row, child, isCompensation(row) ? Infinity : deadlineOf(parent))
 }

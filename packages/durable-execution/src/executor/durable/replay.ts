@@ -117,8 +117,20 @@ export class Replay {
       return this.#value(done.output)
     }
     const { maxAttempts } = resolveStepOptions(name, options).retryOptions
+    // The last attempt may have ended before it came as far as those before, and what they registered is to be undone, too.
+    for (let attempt = this.#row.retryAttempts; attempt >= 0; attempt -= 1) {
+      const failed = await this.#lastFailure(id, attempt, maxAttempts)
+      if (failed !== undefined) {
+        return failed
+      }
+    }
+    return undefined
+  }
+
+  /** The error of the step in that attempt, if it had no try left. */
+  async #lastFailure(id: string, attempt: number, maxAttempts: number): Promise<Given> {
     for (let number = 0; ; number += 1) {
-      const failed = await this.#read(tryId(id, this.#row.retryAttempts, number))
+      const failed = await this.#read(tryId(id, attempt, number))
       if (failed?.error === undefined) {
         return undefined
       }
@@ -149,16 +161,15 @@ export class Replay {
   ): Promise<{ value: Array<unknown> } | { error: unknown } | undefined> {
     const ids = children.map(({ task, options }) => this.#idOf(options?.name ?? task.id))
     const rows = await this.#calls.insist(async () => await this.#history.get(ids))
-    const outputs: Array<unknown> = []
-    for (const row of rows) {
-      if (row === undefined || !row.isClosed || wasCancelledByParent(row)) {
-        return undefined
-      }
-      if (row.status !== 'completed') {
-        return { error: errorOfChild(row) }
-      }
-      outputs.push(this.#value(row.output).value)
+    const ended = rows.filter((row) => row?.isClosed === true && !wasCancelledByParent(row))
+    // The first that fails decides, as it did then: its siblings may have been at work until the parent ended.
+    const failed = ended.find((row) => row?.status !== 'completed')
+    if (failed !== undefined) {
+      return { error: errorOfChild(failed) }
     }
-    return { value: outputs }
+    if (ended.length < rows.length) {
+      return undefined
+    }
+    return { value: ended.map((row) => this.#value(row?.output).value) }
   }
 }

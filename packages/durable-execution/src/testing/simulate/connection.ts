@@ -143,6 +143,9 @@ function send<T>(
   })
 }
 
+// No statement, so there is nothing that could conflict.
+const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback'])
+
 /** One transaction, on a connection of its own. */
 class Session {
   readonly #network: Network
@@ -166,7 +169,7 @@ class Session {
         throw this.#broken.error
       }
     } catch (error) {
-      this.#end(latency(this.#network))
+      await this.#rollBack()
       throw error
     }
     await this.#ask('commit', () => {
@@ -175,6 +178,19 @@ class Session {
       return Promise.resolve()
     })
     return answer
+  }
+
+  /** As drivers do: who hears that it failed finds its locks gone, unless the connection is. */
+  async #rollBack(): Promise<void> {
+    if (this.#broken === undefined) {
+      const rolledBack = this.#ask('rollback', () => {
+        this.#isOver = true
+        this.#transaction.rollback()
+        return Promise.resolve()
+      })
+      await rolledBack.catch(() => {})
+    }
+    this.#end(latency(this.#network))
   }
 
   /** The server ends it by itself, once it notices. */
@@ -198,7 +214,7 @@ class Session {
     const way = this.#network.scheduler.newSource(`${this.#process.name} asks`)
     try {
       return await send(this.#network, this.#process, way, label, async () => {
-        if (label !== 'commit' && this.#network.chance.happens(this.#network.weather.conflict)) {
+        if (!ENDS.has(label) && this.#network.chance.happens(this.#network.weather.conflict)) {
           throw Object.assign(new Error('could not serialize access'), { code: '40001' })
         }
         return await serve()

@@ -8,6 +8,7 @@ import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
 import { COMPENSATING_CASES } from './cases-compensating.ts'
+import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
 import { TREE_DEADLINE_CASES } from './cases-deadlines-of-trees.ts'
 import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
@@ -163,7 +164,7 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES],
+  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES, ...UNDOING_ALL_CASES],
   needsOptionalFields: {},
 }
 
