@@ -39,7 +39,7 @@ export const CARRYING_FAULTS: ReadonlyArray<Plant> = [
       },
       {
         file: EARLY,
-        from: 'void this.#starter.start(some, deadlineAt, letGo)',
+        from: 'void this.#starter.start(highestFirst(some), deadlineAt, letGo)',
         to: 'if (some.length > 0) letGo()',
       },
     ],
@@ -53,7 +53,7 @@ export const CARRYING_FAULTS: ReadonlyArray<Plant> = [
     },
     patches: [
       { file: EARLY, from: 'free <= 0 || !this.#claiming.isAllTaken', to: '!this.#claiming.isAllTaken' },
-      { file: EARLY, from: 'claimed.size >= free || ', to: '' },
+      { file: EARLY, from: 'highestFirst(due).slice(0, free)', to: 'due' },
     ],
   },
   {

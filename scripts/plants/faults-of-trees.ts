@@ -4,10 +4,12 @@ import { type Plant } from './plant.ts'
 
 const CLOSE = 'store/close.ts'
 const DECISION = 'store/decision.ts'
+const FAILED = 'machine/failed-children.ts'
 const FAMILY = 'machine/family.ts'
 const PARENT = 'machine/parent.ts'
 const SETTLE = 'store/settle.ts'
 const TRANSITION = 'machine/transition.ts'
+const ENDED = 'machine/children-ended.ts'
 
 export const TREE_FAULTS: ReadonlyArray<Plant> = [
   {
@@ -65,8 +67,8 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: PARENT,
-        from: 'return completed === childrenCount(parent)',
-        to: 'return completed > childrenCount(parent)',
+        from: 'return ended === childrenCount(parent)',
+        to: 'return ended > childrenCount(parent)',
       },
     ],
   },
@@ -77,8 +79,8 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: PARENT,
-        from: 'return completed === childrenCount(parent)',
-        to: 'return completed > 0 && childrenCount(parent) > 0',
+        from: 'return ended === childrenCount(parent)',
+        to: 'return ended > 0 && childrenCount(parent) > 0',
       },
     ],
   },
@@ -88,9 +90,11 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     breaks: 'S1',
     patches: [
       {
-        file: TRANSITION,
-        from: `parent.status !== 'waiting_for_children_tasks' || !isLastChild`,
-        to: '!isLastChild',
+        file: ENDED,
+        from: `if (parent.status !== 'waiting_for_children_tasks') {
+    return { update: counted`,
+        to: `if (parent.status === 'ready') {
+    return { update: counted`,
       },
     ],
   },
@@ -98,21 +102,31 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     name: 'errors-of-children-are-lost',
     what: 'a parent whose child failed does not say which, nor why',
     breaks: 'S12',
-    patches: [{ file: PARENT, from: 'childrenTasksErrors: [entry] }', to: 'childrenTasksErrors: [] }' }],
+    patches: [
+      {
+        file: FAILED,
+        from: 'update.childrenTasksErrors = [...errors, entryOf(child, index)]',
+        to: 'update.childrenTasksErrors = []',
+      },
+    ],
   },
   {
     name: 'later-errors-replace-earlier-ones',
     what: 'the error of a child that fails after its parent failed takes the place of the first',
     breaks: 'S12',
     patches: [
-      { file: PARENT, from: 'childrenTasksErrors: [...errors, entry]', to: 'childrenTasksErrors: [entry]' },
+      {
+        file: FAILED,
+        from: 'childrenTasksErrors: [...errors, entryOf(child, index)], updatedAt',
+        to: 'childrenTasksErrors: [entryOf(child, index)], updatedAt',
+      },
     ],
   },
   {
     name: 'what-a-parent-cancelled-is-blamed',
     what: 'a child that was cancelled since its parent had ended is named among the causes of that end',
     breaks: 'S12',
-    patches: [{ file: PARENT, from: '!wasCancelledByParent(child) &&', to: '' }],
+    patches: [{ file: FAILED, from: '!wasCancelledByParent(child) &&', to: '' }],
   },
   {
     name: 'a-failed-child-counts-as-completed',
@@ -197,7 +211,7 @@ export const TREE_FAULTS: ReadonlyArray<Plant> = [
     breaks: 'S13',
     twin: 'closed before the cascade',
     unseenBy: { explorer: 'it asks to close only what may be closed' },
-    patches: [{ file: TRANSITION, from: 'return isBelowClosed\n', to: 'return isBelowClosed !== null\n' }],
+    patches: [{ file: TRANSITION, from: 'if (!isBelowClosed) {', to: 'if (isBelowClosed === null) {' }],
   },
   {
     name: 'a-cancelled-parent-leaves-its-children',

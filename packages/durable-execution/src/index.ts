@@ -68,11 +68,15 @@ export { createInMemoryStorage } from './storage/memory/in-memory-storage.ts'
 export { createTransactionMutex, type TransactionMutex } from './storage/mutex.ts'
 export { type DurableTaskRunContext } from './task/context.ts'
 export {
+  type DurableChildrenPolicy,
   type DurableChildTask,
+  type DurableChildTaskExecutionEnd,
   type DurableChildTaskExecutionOutput,
   type DurableFinalizeTaskOptions,
   type DurableParentTaskDefaultOutput,
   type DurableParentTaskOptions,
+  type DurableSettlingChildrenPolicy,
+  type DurableSettlingParentTaskOptions,
   type DurableTask,
   type DurableTaskOnChildrenCompleteInput,
   type DurableTaskOptions,

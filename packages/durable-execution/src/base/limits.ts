@@ -26,6 +26,8 @@ export const LIMITS = {
   recordsPerExecution: 10_000,
   /** A sleep or a wait that is over so soon is waited for by the run itself. */
   inPlaceMs: 1_000,
+  /** The highest priority; the lowest is as far below 0. */
+  priority: 1_000_000,
   /** Most tags of an execution. */
   tags: 20,
   /** Longest name, key or tag, in characters. */
@@ -56,6 +58,8 @@ export const LIMITS = {
   waitPollMs: 1_000,
   /** Ready rows looked at to learn when the next one is due. */
   nextDueRows: 16,
+  /** Due rows looked at, at the least, by a claim where the storage has none of its own. */
+  claimedFromRows: 20,
   /** Runs at a time in one executor. */
   concurrentRuns: 100,
   /** Ids in one call of a storage operation. */

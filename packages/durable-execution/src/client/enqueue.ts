@@ -9,6 +9,7 @@ import { type Serializer } from '../base/serializer.ts'
 import { type Wishes } from '../machine/event.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../machine/execution.ts'
 import { addWishes } from '../machine/new-row.ts'
+import { setPriority } from '../machine/priority.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { resolveKey, resolveWishes } from '../task/enqueue-options.ts'
 import {
@@ -115,7 +116,7 @@ function check(
 function prepare(
   taskId: string,
   input: unknown,
-  { options: { retryOptions, sleepMsBeforeRun, timeoutMs }, wishes, key }: Said,
+  { options: { retryOptions, sleepMsBeforeRun, timeoutMs, priority }, wishes, key }: Said,
   { serializer, maxPayloadBytes, now, newExecutionId }: EnqueueDoors,
 ): PreparedExecution {
   const runInput = serializer.serialize(input)
@@ -130,6 +131,7 @@ function prepare(
     runInput,
   })
   row.depth = 1
+  setPriority(row, priority)
   return { row: addWishes(row, wishes), key }
 }
 

@@ -36,6 +36,8 @@ export type DurableTaskExecutionCommon = {
   timeoutMs: number
   /** The input, deserialized. */
   runInput: unknown
+  /** Of the executions that are due, those with a higher one are taken first. */
+  priority: number
   /** How many times an attempt was retried. */
   retryAttempts: number
   /** When it times out, whatever it is doing; absent without a deadline. */

@@ -67,6 +67,7 @@ function fullRow(status: Status, changes: Partial<ExecutionRow> = {}): Execution
     childrenTasksCount: 2,
     tags: { customer: 'ACME' },
     deadlineAt: new Date(6_000),
+    priority: -3,
     ...changes,
   }
 }
@@ -93,6 +94,7 @@ const common = {
   sleepMsBeforeRun: 3,
   timeoutMs: 1_000,
   runInput: [1, 2],
+  priority: -3,
   retryAttempts: 1,
   tags: { customer: 'ACME' },
   deadlineAt: new Date(6_000),
@@ -181,6 +183,10 @@ describe('a view', () => {
     expect(() => view(without(fullRow(status), field))).toThrow(
       new DurableExecutionError(`Execution te_1 is ${status} but has no ${field}: its row is damaged`, false),
     )
+  })
+
+  test('shows a priority of 0 where the row has none', () => {
+    expect(view(without(fullRow('ready'), 'priority'))).toMatchObject({ priority: 0 })
   })
 
   test('of an unknown status is refused', () => {

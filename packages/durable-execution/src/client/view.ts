@@ -91,6 +91,7 @@ function toCommon(row: ExecutionRow, serializer: Serializer): DurableTaskExecuti
     sleepMsBeforeRun: row.sleepMsBeforeRun,
     timeoutMs: row.timeoutMs,
     runInput: serializer.deserialize<unknown>(needed(row, 'runInput')),
+    priority: row.priority ?? 0,
     retryAttempts: row.retryAttempts,
     ...(isGiven(row.deadlineAt) ? { deadlineAt: copyDate(row.deadlineAt) } : {}),
     ...(isGiven(row.tags) ? { tags: { ...row.tags } } : {}),

@@ -8,8 +8,11 @@ import { createHandle, type DurableTaskHandle, readOrThrow } from '../client/han
 import { type DurableTaskRunOptions } from '../client/run-task.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 import {
+  type DurableChildrenPolicy,
   type DurableParentTaskDefaultOutput,
   type DurableParentTaskOptions,
+  type DurableSettlingChildrenPolicy,
+  type DurableSettlingParentTaskOptions,
   type DurableTask,
   type DurableTaskOptions,
 } from '../task/define.ts'
@@ -99,11 +102,39 @@ export class DurableExecutor {
     TRunOutput,
     TOutput = DurableParentTaskDefaultOutput<TRunOutput>,
     TFinalizeRunOutput = unknown,
+    TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
   >(
-    options: DurableParentTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOutput>,
-  ): DurableTask<TInput, TOutput> {
+    options: DurableParentTaskOptions<
+      TInput,
+      TRunOutput,
+      TOutput,
+      TFinalizeRunOutput,
+      'fail_fast',
+      TFinalizePolicy
+    >,
+  ): DurableTask<TInput, TOutput>
+  /**
+   * The same for a parent that goes on though some of its children end badly: `childrenPolicy` says how many may. Its
+   * finalize task, or without one its output, is told how each child ended.
+   */
+  parentTask<
+    TInput,
+    TRunOutput,
+    TOutput = DurableParentTaskDefaultOutput<TRunOutput, DurableSettlingChildrenPolicy>,
+    TFinalizeRunOutput = unknown,
+    TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
+  >(
+    options: DurableSettlingParentTaskOptions<
+      TInput,
+      TRunOutput,
+      TOutput,
+      TFinalizeRunOutput,
+      TFinalizePolicy
+    >,
+  ): DurableTask<TInput, TOutput>
+  parentTask(options: object): DurableTask<unknown, unknown> {
     this.#refuseAfterShutdown()
-    return { id: this.#runtime.engine.registry.addParentTask(options as unknown as AnyParentTaskOptions).id }
+    return { id: this.#runtime.engine.registry.addParentTask(options as AnyParentTaskOptions).id }
   }
 
   /**

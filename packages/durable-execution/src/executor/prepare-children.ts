@@ -69,17 +69,8 @@ export function prepareChild(
     if (!parent.isSequenceStep) {
       checkPayload(runInput, 'The input of task ', childTaskId, engine.options.maxPayloadBytes)
     }
-    const { retryOptions, sleepMsBeforeRun, timeoutMs } = options
     const executionId = engine.store.newExecutionId()
-    return {
-      ...wishes,
-      taskId: childTaskId,
-      executionId,
-      retryOptions,
-      sleepMsBeforeRun,
-      timeoutMs,
-      runInput,
-    }
+    return { ...options, ...wishes, taskId: childTaskId, executionId, runInput }
   }
   return definition.validateInput === undefined
     ? toChild(child.input)

@@ -128,6 +128,7 @@ describe('a run that returns children after it has started some in code', () => 
       planOf: () => planWithoutFinalize,
       newExecutionId: () => 'f',
       outputs: new Map(),
+      failedCounts: new Map(),
     }
     const rows = new Map([['x', lean]])
     const event = fannedOut({ of: 'x', children: [newChild(0)] })

@@ -3,6 +3,7 @@
 import { type Millis } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
 import { holdsLease } from './attempt.ts'
+import { dueBy } from './deadline.ts'
 import { type DurableWrites, type ExecutionEvent } from './event.ts'
 import {
   type DurableSuspensionStorageObject,
@@ -84,7 +85,7 @@ export function suspended(
     update: {
       ...ownUpdate(event),
       status: 'ready',
-      startAt: new Date(hasCome ? now : dueAt(waitsFor, now)),
+      startAt: new Date(hasCome ? now : dueBy(row, dueAt(waitsFor, now), now)),
       suspendedFor: waitsFor,
       unsetExpiresAt: true,
       losses: 0,

@@ -21,6 +21,8 @@ export type ExecutionTemplate = {
   retryOptions: DurableTaskRetryOptions
   sleepMsBeforeRun: number
   timeoutMs: number
+  /** Absent: that of its parent. */
+  priority?: number
 }
 
 /** What may be said of one execution, and not of its task. */

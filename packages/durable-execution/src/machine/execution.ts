@@ -137,7 +137,7 @@ export type DurableTaskExecutionStorageObject = {
   childrenTasksCompletedCount: number
   /** The children, in the order the run returned them. */
   childrenTasks?: Array<DurableChildTaskExecution>
-  /** Only when `children_tasks_failed`; the order is not defined. */
+  /** At most 100, of children that ended badly; the order is not defined. */
   childrenTasksErrors?: Array<DurableChildTaskExecutionErrorStorageObject>
   /** The execution of the finalize task, once there is one. */
   finalizeTask?: DurableChildTaskExecution
@@ -174,11 +174,16 @@ export type DurableTaskExecutionStorageObject = {
   /** The length of `childrenTasks`. Lost without it: counting children without reading their list. */
   childrenTasksCount?: number
   /**
+   * How many children ended badly and are closed, where the parent goes on all the same. Lost without it: counting more
+   * than a hundred of them without reading all children.
+   */
+  childrenTasksFailedCount?: number
+  /**
    * What a suspended execution waits for; empty or absent if it is not suspended. A claim leaves it: of one that runs it is what it
    * waited for before. Lost without it: telling it from a retry.
    */
   suspendedFor?: Array<DurableSuspensionStorageObject>
-  /** Of those that are due, those with the higher number come first; 0 if absent. */
+  /** Of those that are due, those with the higher number come first; 0 if absent. Lost without it: that order. */
   priority?: number
   /** What users find it by. Lost without it: finding it so. */
   tags?: Record<string, string>
@@ -199,6 +204,7 @@ export const OWN_FIELDS: ReadonlyArray<keyof DurableTaskExecutionStorageObject> 
   'depth',
   'childIndex',
   'childrenTasksCount',
+  'childrenTasksFailedCount',
   'suspendedFor',
   'priority',
   'tags',
@@ -235,6 +241,7 @@ export type DurableTaskExecutionStorageObjectUpdate = {
   executorId?: string
   losses?: number
   childrenTasksCount?: number
+  childrenTasksFailedCount?: number
   suspendedFor?: Array<DurableSuspensionStorageObject>
   hasCompensations?: boolean
 }

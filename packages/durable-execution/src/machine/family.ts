@@ -9,11 +9,13 @@
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts'
 import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow } from './execution.ts'
+import { failureOf } from './failed-children.ts'
 import { applyUpdate, mergeUpdates } from './update.ts'
-import { type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
+import { type ChildEnd, type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type KnownRow } from './durable.ts'
 import { isAwaitedChild, isCompensation } from './records.ts'
-import { type Needs, type Step, transition, type TransitionFacts } from './transition.ts'
+import { type Needs, type Step, type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 /** Rows under lock, by id. */
 export type Family = {
@@ -34,13 +36,15 @@ export type Rules = {
   outputs: ReadonlyMap<string, string>
   /** What was read of rows outside the family; null where there is none. */
   known: ReadonlyMap<string, KnownRow>
+  /** For parents whose rows do not say it: how many of their children are stored as ended badly and closed. */
+  failedCounts: ReadonlyMap<string, number>
 }
 
-/** A parent's own texts and its children, with the outputs that are stored so far. */
+/** A parent's own texts and its children, with what is stored so far of their ends. */
 export type FanInFacts = {
   runInput: string
   runOutput: string
-  children: ReadonlyArray<{ taskId: string; executionId: string; output?: string | undefined }>
+  children: ReadonlyArray<{ taskId: string; executionId: string } & Partial<ChildEnd>>
 }
 
 /** What was decided: for each event its result, and what is to be written. */
@@ -59,6 +63,7 @@ export type Wanted = {
   fanInIds: Array<string>
   outputIds: Array<string>
   rowIds: Array<string>
+  failedCountIds: Array<string>
 }
 
 /** Decides all events over the family. Nothing that is given is changed. */
@@ -87,6 +92,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   readonly #fanInIds = new Set<string>()
   readonly #outputIds = new Set<string>()
   readonly #rowIds = new Set<string>()
+  readonly #failedCountIds = new Set<string>()
   readonly #family: Family
   readonly #rules: Rules
 
@@ -113,6 +119,10 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
 
   known(executionId: string): KnownRow | undefined {
     return this.#rules.known.get(executionId)
+  }
+
+  failedChildren(parentId: string): number | undefined {
+    return this.#rules.failedCounts.get(parentId)
   }
 
   finishedIds(): Set<string> {
@@ -158,12 +168,13 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   result(results: Array<'accepted' | Refusal>): Decision | Wanted {
-    if (this.#fanInIds.size > 0 || this.#outputIds.size > 0 || this.#rowIds.size > 0) {
+    if (this.#isWanting()) {
       return {
         kind: 'wanted',
         fanInIds: [...this.#fanInIds],
         outputIds: [...this.#outputIds],
         rowIds: [...this.#rowIds],
+        failedCountIds: [...this.#failedCountIds],
       }
     }
     return {
@@ -237,6 +248,15 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     return 'accepted'
   }
 
+  #isWanting(): boolean {
+    return (
+      this.#fanInIds.size > 0 ||
+      this.#outputIds.size > 0 ||
+      this.#rowIds.size > 0 ||
+      this.#failedCountIds.size > 0
+    )
+  }
+
   #want(step: Needs): void {
     switch (step.needs) {
       case 'fan_in':
@@ -244,6 +264,9 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
         return
       case 'output':
         this.#outputIds.add(step.executionId)
+        return
+      case 'failed_children':
+        this.#failedCountIds.add(step.executionId)
         return
       case 'rows':
         for (const id of step.ids) {
@@ -279,11 +302,15 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (facts === undefined) {
       return undefined
     }
-    const children = facts.children.map(({ taskId, executionId, output }) => ({
-      taskId,
-      executionId,
-      output: this.get(executionId)?.output ?? output,
-    }))
+    const children = facts.children.map(({ taskId, executionId, output, failure }) => {
+      const row = this.get(executionId)
+      return {
+        taskId,
+        executionId,
+        output: row?.output ?? output,
+        failure: row === undefined ? failure : (failureOf(row) ?? failure),
+      }
+    })
     return { runInput: facts.runInput, runOutput: facts.runOutput, children }
   }
 }

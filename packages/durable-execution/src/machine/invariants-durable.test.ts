@@ -85,7 +85,7 @@ describe('worlds that keep every promise', () => {
       [finished('completed', { ...withParts(1), ...closed }), bad(1)],
     ],
   ])('%s', ([, rows]) => {
-    expect(told(checkWorld(rows, NOW))).toEqual([])
+    expect(told(checkWorld(rows, { now: NOW }))).toEqual([])
   })
 })
 
@@ -195,7 +195,7 @@ describe('worlds that break a promise', () => {
       [running(), { ...step, status: 'cancelled' }],
     ],
   ])('%s', ([, sentences, rows]) => {
-    expect(told(checkWorld(rows, NOW))).toEqual(sentences)
+    expect(told(checkWorld(rows, { now: NOW }))).toEqual(sentences)
   })
 
   test('the present is when a row was written last, unless it is given', () => {

@@ -90,7 +90,7 @@ describe('steps that the rules make keep every promise', () => {
     }
     decision.inserts.forEach((row) => after.set(row.executionId, row))
     expect(told(checkStep(before, after, { now: NOW, events, history: new Map() }))).toEqual([])
-    expect(told(checkWorld(after.values(), NOW))).toEqual([])
+    expect(told(checkWorld(after.values(), { now: NOW }))).toEqual([])
   })
 })
 

@@ -248,3 +248,89 @@ describe('worlds that break a promise', () => {
     expect(told(checkWorld(rows))).toEqual(sentences)
   })
 })
+
+describe('where failures are tolerated', () => {
+  const goesOn = (fields: Partial<ExecutionRow> = {}): ExecutionRow =>
+    waiting({ of: 2, childrenTasksErrors: [errorOf(0)], childrenTasksFailedCount: 1, ...fields })
+  const worlds: Array<
+    [name: string, tolerated: number, sentences: Array<string>, rows: Array<ExecutionRow>]
+  > = [
+    ['a parent goes on', 1, [], [goesOn(), child(0, bad), child(1, ready())]],
+    [
+      'a parent may be completed',
+      2,
+      [],
+      [
+        goesOn({ status: 'completed', output: '', finishedAt, childrenTasksFailedCount: 2 }),
+        child(0, bad),
+        child(1, bad),
+      ],
+    ],
+    [
+      'a finalize execution comes when all have ended',
+      1,
+      [],
+      [
+        goesOn({
+          status: 'waiting_for_finalize_task',
+          finalizeTask: { taskId: 'last', executionId: 'f' },
+          childrenTasksCompletedCount: 1,
+        }),
+        child(0, bad),
+        child(1, done),
+        finalize(ready()),
+      ],
+    ],
+    [
+      'not more than so many',
+      1,
+      ['S12 at p: it still waits for children, though one that ended badly is closed'],
+      [
+        goesOn({ childrenTasksErrors: [errorOf(0), errorOf(1)], childrenTasksFailedCount: 2 }),
+        child(0, bad),
+        child(1, bad),
+      ],
+    ],
+    [
+      'a parent does not wait when all have ended',
+      2,
+      ['S12 at p: it still waits for children, and all are done'],
+      [goesOn({ childrenTasksCompletedCount: 1 }), child(0, bad), child(1, done)],
+    ],
+    [
+      'each is counted',
+      2,
+      ['S9 at p: it counted 0 failed children, 1 have failed and are closed'],
+      [goesOn({ childrenTasksFailedCount: 0 }), child(0, bad), child(1, ready())],
+    ],
+    [
+      'each is named',
+      2,
+      ['S12 at p: the error of a child that is closed is missing'],
+      [goesOn({ childrenTasksErrors: [] }), child(0, bad), child(1, ready())],
+    ],
+    [
+      'a finalize execution waits for all',
+      1,
+      ['S11 at p: it has a finalize execution, and only 1 of 2 children are done'],
+      [
+        goesOn({
+          status: 'waiting_for_finalize_task',
+          finalizeTask: { taskId: 'last', executionId: 'f' },
+        }),
+        child(0, bad),
+        child(1, ready()),
+        finalize(ready()),
+      ],
+    ],
+    [
+      'fewer end no parent',
+      1,
+      ['S12 at p: it says that children failed, and only 1 did, of 1 that may'],
+      [{ ...failedParent, childrenTasksErrors: [errorOf(0)] }, child(0, bad), child(1, ready())],
+    ],
+  ]
+  test.for(worlds)('%s', ([, tolerated, sentences, rows]) => {
+    expect(told(checkWorld(rows, { toleratedFailures: () => tolerated }))).toEqual(sentences)
+  })
+})

@@ -10,6 +10,17 @@ import { isAwaitedChild, isCompensation, isRecord } from './records.ts'
 
 type Report = (invariant: InvariantId, sentence: string) => void
 
+/** How many children of a task's executions may end badly before those do. */
+type Tolerance = (taskId: string) => number
+
+/** What is to be known of a world beside its rows. */
+export type WorldFacts = {
+  /** Default 0 for every task. */
+  toleratedFailures?: Tolerance
+  /** The moment; by default the latest at which one of the rows was written. */
+  now?: Millis
+}
+
 /** What is below one row. */
 type Below = {
   /** The children that it returned. */
@@ -22,7 +33,10 @@ type Below = {
 const NOTHING_BELOW: Below = { children: [], awaited: [], finalizes: [] }
 
 /** All that is wrong with the rows. */
-export function checkTree(rows: Iterable<ExecutionRow>, now?: Millis): Array<Violation> {
+export function checkTree(
+  rows: Iterable<ExecutionRow>,
+  { toleratedFailures = () => 0, now }: WorldFacts,
+): Array<Violation> {
   const violations: Array<Violation> = []
   const all = new Map<string, ExecutionRow>()
   let latest = -Infinity
@@ -40,8 +54,9 @@ export function checkTree(rows: Iterable<ExecutionRow>, now?: Millis): Array<Vio
     }
     checkAlone(row, report)
     checkPlace(row, all, report)
-    checkChildren(row, below.get(executionId) ?? NOTHING_BELOW, report)
-    checkOutcome(row, below.get(executionId) ?? NOTHING_BELOW, report)
+    const tolerated = toleratedFailures(row.taskId)
+    checkChildren(row, below.get(executionId) ?? NOTHING_BELOW, tolerated, report)
+    checkOutcome(row, below.get(executionId) ?? NOTHING_BELOW, tolerated, report)
     checkSuspension(row, all, now ?? latest, report)
     if (!isFinishedStatus(row.status)) {
       checkNothingClosedAbove(row, all, violations)
@@ -109,8 +124,9 @@ function checkPlace(row: ExecutionRow, byId: ReadonlyMap<string, ExecutionRow>, 
     report('S8', `${parent.executionId} does not list it among its children`)
   }
   const isToBeCancelled = endedBadly(parent) || (isAwaitedChild(row) && isFinishedStatus(parent.status))
-  // Only once it is closed: until then it may be a task that threw such a message itself.
-  if (row.isClosed && wasCancelledByParent(row) && !isToBeCancelled) {
+  // Only once it is closed, and if it did not tell its parent: else it may be a task that threw such a message itself.
+  const isTold = (parent.childrenTasksErrors ?? []).some((error) => error.executionId === row.executionId)
+  if (row.isClosed && wasCancelledByParent(row) && !isToBeCancelled && !isTold) {
     report('S12', `it was cancelled by ${parent.executionId}, which is ${parent.status}`)
   }
 }
@@ -127,7 +143,7 @@ function isBeforeChildren({ status }: ExecutionRow): boolean {
   return status === 'ready' || status === 'running'
 }
 
-function checkChildren(row: ExecutionRow, below: Below, report: Report): void {
+function checkChildren(row: ExecutionRow, below: Below, tolerated: number, report: Report): void {
   const { children, awaited, finalizes } = below
   if (isBeforeChildren(row) && (children.length > 0 || finalizes.length > 0)) {
     report('S8', `it is ${row.status} and has rows below it`)
@@ -147,8 +163,17 @@ function checkChildren(row: ExecutionRow, below: Below, report: Report): void {
   if (finalizes.length > 1) {
     report('S10', `it has ${finalizes.length} finalize executions`)
   }
-  if (finalizes.length > 0 && done < listed.length) {
-    report('S11', `it has a finalize execution, and only ${done} of ${listed.length} children are done`)
+  const failed = children.filter((child) => child.isClosed && endedBadly(child)).length
+  const { childrenTasksFailedCount = failed } = row
+  if (!endedBadly(row) && childrenTasksFailedCount !== failed) {
+    report(
+      'S9',
+      `it counted ${childrenTasksFailedCount} failed children, ${failed} have failed and are closed`,
+    )
+  }
+  const ended = failed > tolerated ? done : done + failed
+  if (finalizes.length > 0 && ended < listed.length) {
+    report('S11', `it has a finalize execution, and only ${ended} of ${listed.length} children are done`)
   }
 }
 
@@ -161,27 +186,38 @@ function isAllThere(
 }
 
 /** What became of a row that waits, or waited, for others must follow from them. */
-function checkOutcome(row: ExecutionRow, { children, finalizes }: Below, report: Report): void {
+function checkOutcome(
+  row: ExecutionRow,
+  { children, finalizes }: Below,
+  tolerated: number,
+  report: Report,
+): void {
   const finalize = finalizes[0]
   const reported = children.filter(
     (child) => child.isClosed && endedBadly(child) && !wasCancelledByParent(child),
   )
   switch (row.status) {
-    case 'waiting_for_children_tasks':
-      if (reported.length > 0) {
+    case 'waiting_for_children_tasks': {
+      const isTooMuch = reported.length > tolerated
+      if (isTooMuch) {
         report('S12', 'it still waits for children, though one that ended badly is closed')
       }
-      if (row.childrenTasksCompletedCount >= children.length && children.length > 0) {
+      const ended = row.childrenTasksCompletedCount + (isTooMuch ? 0 : reported.length)
+      if (ended >= children.length && children.length > 0) {
         report('S12', 'it still waits for children, and all are done')
       }
+      if (tolerated > 0) {
+        checkErrorsNamed(row, reported, report)
+      }
       return
+    }
     case 'waiting_for_finalize_task':
       if (finalize === undefined || finalize.isClosed) {
         report('S12', `it waits for a finalize execution that ${finalize ? 'is closed' : 'is not there'}`)
       }
       return
     case 'completed':
-      if (children.some((child) => child.status !== 'completed' || !child.isClosed)) {
+      if (!children.every((child) => child.isClosed) || children.filter(endedBadly).length > tolerated) {
         report('S12', 'it is completed, and not all of its children are')
       }
       if (row.finalizeTask !== undefined && finalize?.status !== 'completed') {
@@ -189,7 +225,7 @@ function checkOutcome(row: ExecutionRow, { children, finalizes }: Below, report:
       }
       return
     case 'children_tasks_failed':
-      checkChildrenErrors(row, children, reported, report)
+      checkChildrenErrors(row, children, reported, tolerated, report)
       return
     case 'finalize_task_failed':
       if (finalize === undefined || !endedBadly(finalize) || row.finalizeTaskError === undefined) {
@@ -219,6 +255,7 @@ function checkChildrenErrors(
   row: ExecutionRow,
   children: ReadonlyArray<ExecutionRow>,
   reported: ReadonlyArray<ExecutionRow>,
+  tolerated: number,
   report: Report,
 ): void {
   const errors = row.childrenTasksErrors ?? []
@@ -232,13 +269,29 @@ function checkChildrenErrors(
   if (errors.some((error) => !children.some((child) => child.executionId === error.executionId))) {
     report('S12', 'it names a child that it does not have')
   }
-  // The first may be a task that threw such a message itself: it ended its parent then.
-  const later = new Set(errors.slice(1).map((error) => error.executionId))
+  // As many as end a parent may be tasks that threw such a message themselves.
+  const later = new Set(errors.slice(1 + tolerated).map((error) => error.executionId))
   if (
     children.some((child) => later.has(child.executionId) && child.isClosed && wasCancelledByParent(child))
   ) {
     report('S12', 'it names a child that was cancelled since it had ended itself')
   }
+  const failed = children.filter(endedBadly).length
+  if (failed <= tolerated && row.error === undefined && errors.every((error) => isFailed(error, children))) {
+    report('S12', `it says that children failed, and only ${failed} did, of ${tolerated} that may`)
+  }
+  checkErrorsNamed(row, reported, report)
+}
+
+function isFailed({ executionId }: { executionId: string }, children: ReadonlyArray<ExecutionRow>): boolean {
+  const child = children.find((one) => one.executionId === executionId)
+  return child !== undefined && endedBadly(child)
+}
+
+/** The errors of children are there, as far as there is room for them. */
+function checkErrorsNamed(row: ExecutionRow, reported: ReadonlyArray<ExecutionRow>, report: Report): void {
+  const errors = row.childrenTasksErrors ?? []
+  const named = new Set(errors.map((error) => error.executionId))
   if (errors.length < LIMITS.childrenErrorsKept && !reported.every((child) => named.has(child.executionId))) {
     report('S12', 'the error of a child that is closed is missing')
   }

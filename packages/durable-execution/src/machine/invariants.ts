@@ -10,7 +10,7 @@ import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory } from './history.ts'
 import { checkNewRecord, checkStepOfRecord } from './invariants-durable.ts'
 import { checkStepOfRow } from './invariants-step.ts'
-import { checkTree } from './invariants-tree.ts'
+import { checkTree, type WorldFacts } from './invariants-tree.ts'
 import { isRecord } from './records.ts'
 
 /** The promises that speak of executions, by the number they are published under. */
@@ -44,9 +44,9 @@ export const INVARIANTS: Record<InvariantId, string> = {
   S6: 'at most one accepted outcome for each execution',
   S7: 'starts ≤ 1 + retries + losses + releases + suspensions; each lease starts user code at most once, after its claim has committed; losses and retries are counted as what they are, and retries are those that the options allow',
   S8: 'a row that waits for children has all of them, and no others at work; a row that is ready or running has none but those that its code awaits; a child is in the list of its parent',
-  S9: 'childrenTasksCompletedCount is the number of returned children completed and closed',
+  S9: 'childrenTasksCompletedCount is the number of returned children completed and closed; where failures are tolerated childrenTasksFailedCount is that of those that ended badly',
   S10: 'at most one finalize execution for each parent',
-  S11: 'no finalize execution before the children it waits for are completed and closed',
+  S11: 'no finalize execution before the children it waits for have ended, as its parent asks of them, and are closed',
   S12: "a parent's outcome follows from its children and its finalize task",
   S13: 'below a closed row nothing is active',
   S14: 'once cancel has cancelled a row, it is never completed',
@@ -69,11 +69,12 @@ export type StepContext = {
 }
 
 /**
- * Checks all rows of a storage as they are at one moment. `rows` must be whole trees. `now` is that moment; by default
- * the latest at which one of them was written.
+ * Checks all rows of a storage as they are at one moment. `rows` must be whole trees.
+ *
+ * @param facts - What the rows themselves do not say.
  */
-export function checkWorld(rows: Iterable<ExecutionRow>, now?: Millis): Array<Violation> {
-  return checkTree(rows, now)
+export function checkWorld(rows: Iterable<ExecutionRow>, facts: WorldFacts = {}): Array<Violation> {
+  return checkTree(rows, facts)
 }
 
 /** Checks what one transaction did. Rows that were not touched may be the same objects, and cost nothing. */

@@ -26,7 +26,7 @@ export function expectWhole(family: ReadonlyMap<string, ExecutionRow>, decision:
 }
 
 /** What cannot be decided yet says what it wants. */
-export function expectWanting({ kind, fanInIds, outputIds, rowIds }: Wanted): void {
+export function expectWanting({ kind, fanInIds, outputIds, rowIds, failedCountIds }: Wanted): void {
   expect(kind).toBe('wanted')
-  expect(fanInIds.length + outputIds.length + rowIds.length).toBeGreaterThan(0)
+  expect(fanInIds.length + outputIds.length + rowIds.length + failedCountIds.length).toBeGreaterThan(0)
 }

@@ -27,6 +27,7 @@ test('it is the row that a claim in the same moment leaves', () => {
       planOf: () => undefined,
       newExecutionId: () => 'te_2',
       fanIns: new Map(),
+      failedCounts: new Map(),
       outputs: new Map(),
       known: new Map(),
     },

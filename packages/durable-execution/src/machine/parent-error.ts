@@ -3,6 +3,9 @@
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { type DurableTaskExecutionStorageObject, type LeanRow } from './execution.ts'
 
+/** What of a row its error is made of. */
+type Reasons = Partial<Pick<LeanRow, 'error' | 'finalizeTask' | 'finalizeTaskError' | 'childrenTasksErrors'>>
+
 /**
  * What an execution that ended badly reports to its parent: its `error` if it has one, else what
  * became of its finalize task or its children, in words.
@@ -16,7 +19,7 @@ export function getDurableTaskExecutionStorageObjectParentError(
 }
 
 /** The same for a row that may have been read without its heavy fields. */
-export function parentErrorOf(execution: LeanRow): DurableExecutionErrorStorageObject {
+export function parentErrorOf(execution: Reasons): DurableExecutionErrorStorageObject {
   if (execution.error) {
     return execution.error
   }

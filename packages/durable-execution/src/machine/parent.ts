@@ -10,18 +10,24 @@ import {
   childrenCount,
   createDurableTaskExecutionStorageObject,
   type DurableChildTaskExecution,
-  type DurableChildTaskExecutionErrorStorageObject,
   type ExecutionRow,
   type ExecutionUpdate,
+  type FinishedStatus,
   isFinishedStatus,
   type LeanRow,
 } from './execution.ts'
 import { addWishes } from './new-row.ts'
 import { parentErrorOf } from './parent-error.ts'
+import { setPriority } from './priority.ts'
 import { isCompensation } from './records.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
 export type ParentPlan = {
+  /**
+   * How many children may end badly before the parent does; absent: none, and what is put together is their outputs
+   * alone, not how each of them ended.
+   */
+  toleratedFailures?: number
   /** The text of the parent's output when there is no finalize task. */
   composeOutput: (fanIn: FanIn) => Composed
   /** Whether an error of its own finalize task is its error, word for word: it is a link of a longer chain. */
@@ -34,8 +40,20 @@ export type ParentPlan = {
 export type FanIn = {
   runInput: string
   runOutput: string
-  /** In the order the run returned them; an output that is missing in the storage cannot be read. */
-  children: ReadonlyArray<DurableChildTaskExecution & { output: string | undefined }>
+  /** In the order the run returned them. */
+  children: ReadonlyArray<DurableChildTaskExecution & ChildEnd>
+}
+
+/** How a child ended: well, with an output, which may be missing in a damaged storage; or badly. */
+export type ChildEnd = { output: string | undefined; failure?: ChildFailure | undefined }
+
+/** How a child ended that did complete. */
+export const COMPLETED: Extract<FinishedStatus, 'completed'> = 'completed'
+
+/** Why a child did not complete. */
+export type ChildFailure = {
+  status: Exclude<FinishedStatus, 'completed'>
+  error: DurableExecutionErrorStorageObject
 }
 
 /** A text, or why there is none; with the child at fault, if it was a child's output. */
@@ -70,12 +88,12 @@ export function countChild(parent: LeanRow, now: Millis): ExecutionUpdate {
   }
 }
 
-/** Whether no child is missing once `completed` of them are done. */
-export function isLastChild(parent: LeanRow, completed: number): boolean {
-  return completed === childrenCount(parent)
+/** Whether no child is missing once so many of them have ended. */
+export function isLastChild(parent: LeanRow, ended: number): boolean {
+  return ended === childrenCount(parent)
 }
 
-/** All children are completed (perhaps there were none): on to the finalize task, or the end. */
+/** All children have ended (perhaps there were none): on to the finalize task, or the end. */
 export function fanIn(
   parent: LeanRow,
   plan: ParentPlan,
@@ -108,59 +126,6 @@ export function fanIn(
     },
     insert,
   }
-}
-
-/** What the children left cannot be put together. */
-export function fanInFailed(
-  parent: LeanRow,
-  facts: FanIn,
-  failure: { error: DurableExecutionErrorStorageObject; childIndex?: number },
-  now: Millis,
-): ExecutionUpdate {
-  const index = failure.childIndex
-  const child = index === undefined ? undefined : facts.children[index]
-  if (index === undefined || child === undefined) {
-    return { ...finish(parent, 'children_tasks_failed', now), error: failure.error, childrenTasksErrors: [] }
-  }
-  return {
-    ...finish(parent, 'children_tasks_failed', now),
-    childrenTasksErrors: [
-      { index, taskId: child.taskId, executionId: child.executionId, error: failure.error },
-    ],
-  }
-}
-
-/**
- * A child ended badly: the first one ends the parent, later ones are only added to its list. A parent whose deadline
- * has passed by then has timed out.
- */
-export function childFailed(
-  parent: LeanRow,
-  child: LeanRow,
-  index: number,
-  now: Millis,
-): ExecutionUpdate | null {
-  const reason = parentErrorOf(child)
-  const entry: DurableChildTaskExecutionErrorStorageObject = {
-    index,
-    taskId: child.taskId,
-    executionId: child.executionId,
-    error: { ...reason, message: cutMessage(reason.message) },
-  }
-  if (parent.status === 'waiting_for_children_tasks') {
-    if (isOverWhenEnded(parent, child, now)) {
-      const what = `child task with id ${child.executionId}`
-      return { ...finish(parent, 'timed_out', now), error: deadlineExceededWaitingFor(what, reason) }
-    }
-    return { ...finish(parent, 'children_tasks_failed', now), childrenTasksErrors: [entry] }
-  }
-  const errors = parent.childrenTasksErrors ?? []
-  const isToBeAdded =
-    parent.status === 'children_tasks_failed' &&
-    !wasCancelledByParent(child) &&
-    errors.length < LIMITS.childrenErrorsKept &&
-    !errors.some((error) => error.executionId === child.executionId)
-  return isToBeAdded ? { childrenTasksErrors: [...errors, entry], updatedAt: new Date(now) } : null
 }
 
 /**
@@ -229,7 +194,7 @@ export function mayHaveOpenBelow(row: LeanRow): boolean {
       return mayBeUndone(row)
     case 'completed':
       // Children that were returned have all been counted; those that the code started, and did not await, have not.
-      return childrenCount(row) > row.childrenTasksCompletedCount
+      return childrenCount(row) > row.childrenTasksCompletedCount + (row.childrenTasksFailedCount ?? 0)
     default:
       return false
   }
@@ -264,7 +229,7 @@ export function childrenAtWork({ taskId }: LeanRow): DurableExecutionErrorStorag
 }
 
 /** The clocks of two processes may differ a little, so what counts is when it is told, or when it ended by the other's clock. */
-function isOverWhenEnded(parent: LeanRow, below: LeanRow, now: Millis): boolean {
+export function isOverWhenEnded(parent: LeanRow, below: LeanRow, now: Millis): boolean {
   return isDeadlineOver(parent, Math.max(now, below.finishedAt?.getTime() ?? now))
 }
 
@@ -285,6 +250,8 @@ function rowBelow(
     rootTask: parent.rootTask ?? { taskId, executionId },
     parentTask: isFinalizeTask ? { taskId, executionId, isFinalizeTask } : { taskId, executionId },
   })
+  // What belongs to something urgent is urgent: it would gain nothing if its parts waited behind all others.
+  setPriority(row, child.priority ?? parent.priority)
   if (parent.depth !== undefined) {
     row.depth = parent.depth + 1
   }

@@ -42,10 +42,12 @@ import {
   released,
   renewed,
   running,
+  tolerating,
   waiting,
   waitingForFinalize,
 } from './testing-dsl.test-support.ts'
-import { transition, type TransitionFacts } from './transition.ts'
+import { type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 type Case = {
   row: ExecutionRow
@@ -53,6 +55,8 @@ type Case = {
   to: Status
   /** The parent's task has no finalize task. */
   isPlain?: boolean
+  /** How many children may fail. */
+  toleratedFailures?: number
   /** What the children left cannot be read. */
   isUnreadable?: boolean
 }
@@ -107,6 +111,19 @@ const OF_PARENTS: ReadonlyArray<Case> = [
   { row: waiting({ of: 1 }), event: childCompleted, to: 'children_tasks_failed', isUnreadable: true },
   { row: waiting({ of: 1 }), event: childFailed, to: 'children_tasks_failed' },
   { row: waiting({ of: 1, deadlineAt: new Date(NOW) }), event: childFailed, to: 'timed_out' },
+  {
+    row: waiting({ of: 2 }),
+    event: childFailed,
+    to: 'waiting_for_children_tasks',
+    toleratedFailures: 1,
+  },
+  {
+    row: waiting({ of: 1 }),
+    event: childFailed,
+    to: 'waiting_for_finalize_task',
+    toleratedFailures: 1,
+  },
+  { row: waiting({ of: 1 }), event: childFailed, to: 'completed', isPlain: true, toleratedFailures: 1 },
   { row: waitingForFinalize(), event: finalizeCompleted, to: 'completed' },
   { row: waitingForFinalize(), event: finalizeFailed, to: 'finalize_task_failed' },
   { row: waitingForFinalize({ deadlineAt: new Date(NOW) }), event: finalizeFailed, to: 'timed_out' },
@@ -147,14 +164,19 @@ const CASES: ReadonlyArray<Case> = [
   ...OF_FINISHED,
 ]
 
-function factsFor({ isPlain, isUnreadable, event }: Omit<Case, 'row' | 'to'>): TransitionFacts {
+function factsFor({
+  isPlain,
+  isUnreadable,
+  toleratedFailures = 0,
+  event,
+}: Omit<Case, 'row' | 'to'>): TransitionFacts {
   const isGood = event.kind.endsWith('completed')
   const child0 = child(0, finished(isGood ? 'completed' : 'failed'))
   const last = finalize(finished(isGood ? 'completed' : 'failed'))
   const output = isUnreadable === true ? undefined : 'child output'
   return {
     now: NOW,
-    planOf: () => (isPlain === true ? planWithoutFinalize : planWithFinalize),
+    planOf: () => tolerating(toleratedFailures, isPlain === true ? planWithoutFinalize : planWithFinalize),
     newExecutionId: () => 'f',
     row: (id) => (id === 'f' ? last : child0),
     known: () => null,
@@ -164,6 +186,7 @@ function factsFor({ isPlain, isUnreadable, event }: Omit<Case, 'row' | 'to'>): T
       children: [{ taskId: 'child', executionId: 'c0', output }],
     }),
     output: () => 'finalize output',
+    failedChildren: () => undefined,
   }
 }
 

@@ -11,8 +11,9 @@ import {
   type FinishedStatus,
 } from './execution.ts'
 import { decide, type Decision, type FanInFacts } from './family.ts'
+import { failureOf } from './failed-children.ts'
 import { expectWanting, expectWhole } from './laws.test-support.ts'
-import { type Composed, type FanIn, type ParentPlan } from './parent.ts'
+import { type Composed, endedBadly, type FanIn, type ParentPlan } from './parent.ts'
 
 /** The instant of all sentences. */
 export const NOW = 1_000_000
@@ -195,10 +196,18 @@ export const planWithFinalize: ParentPlan = {
 
 export const planWithoutFinalize: ParentPlan = { composeOutput: composed }
 
+/** The same where so many children may end badly, whose errors then stand for their outputs. */
+export function tolerating(toleratedFailures: number, plan: ParentPlan = planWithFinalize): ParentPlan {
+  return { ...plan, toleratedFailures }
+}
+
 function composed({ runInput, runOutput, children }: FanIn): Composed {
-  const childIndex = children.findIndex((child) => child.output === undefined)
+  const ends = children.map(
+    ({ output, failure: bad }) => output ?? (bad && `${bad.status}: ${bad.error.message}`),
+  )
+  const childIndex = ends.indexOf(undefined)
   return childIndex === -1
-    ? { text: [runInput, runOutput, ...children.map((child) => child.output)].join(', ') }
+    ? { text: [runInput, runOutput, ...ends].join(', ') }
     : { error: failure('Unreadable'), childIndex }
 }
 
@@ -235,9 +244,18 @@ export class Given {
     const fanIns = new Map<string, FanInFacts>()
     const outputs = new Map<string, string>()
     const known = new Map<string, KnownRow>()
+    const failedCounts = new Map<string, number>()
     const before = structuredClone(family)
     for (;;) {
-      const rules = { now: NOW, planOf: () => plan, newExecutionId: () => 'f', fanIns, outputs, known }
+      const rules = {
+        now: NOW,
+        planOf: () => plan,
+        newExecutionId: () => 'f',
+        fanIns,
+        outputs,
+        known,
+        failedCounts,
+      }
       const locked = missingParentIds === undefined ? { rows: family } : { rows: family, missingParentIds }
       const decision = decide(locked, events, rules)
       expect(family, 'what was given is not changed').toEqual(before)
@@ -258,6 +276,10 @@ export class Given {
         expect(known.has(id), `${id} was read already`).toBe(false)
         known.set(id, all.get(id) ?? null)
       }
+      for (const id of decision.failedCountIds) {
+        expect(failedCounts.has(id), `${id} was counted already`).toBe(false)
+        failedCounts.set(id, countFailed(all, id))
+      }
     }
   }
 }
@@ -267,8 +289,15 @@ function factsOf(rows: ReadonlyMap<string, ExecutionRow>, parentId: string): Fan
   const children = (parent?.childrenTasks ?? []).map((each) => ({
     ...each,
     output: rows.get(each.executionId)?.output,
+    failure: failureOf(rows.get(each.executionId) ?? {}),
   }))
   return { runInput: parent?.runInput ?? '', runOutput: parent?.runOutput ?? '', children }
+}
+
+function countFailed(rows: ReadonlyMap<string, ExecutionRow>, parentId: string): number {
+  return [...rows.values()].filter(
+    (row) => row.parentTask?.executionId === parentId && row.isClosed && endedBadly(row),
+  ).length
 }
 
 export class Then {

@@ -13,10 +13,12 @@ import {
   NOW,
   planWithFinalize,
   running,
+  tolerating,
   waiting,
   waitingForFinalize,
 } from './testing-dsl.test-support.ts'
-import { transition, type Transition, type TransitionFacts } from './transition.ts'
+import { type Transition, type TransitionFacts } from './facts.ts'
+import { transition } from './transition.ts'
 
 const about = { executionId: 'p', childId: 'c0' }
 const ofFinalize = { executionId: 'p', childId: 'f' }
@@ -31,6 +33,7 @@ function decided(row: LeanRow, event: ExecutionEvent, known: Partial<TransitionF
     known: () => undefined,
     fanIn: () => undefined,
     output: () => undefined,
+    failedChildren: () => undefined,
     ...known,
   })
 }
@@ -54,6 +57,23 @@ describe('what is not known is asked for', () => {
     expect(
       decided(waitingForFinalize(), { kind: 'finalize_failed', ...ofFinalize }, { row: () => failed }),
     ).toMatchObject({ update: { status: 'finalize_task_failed', finalizeTaskError: failure('No luck') } })
+  })
+
+  test('how many children failed, where the row does not say it', () => {
+    const childrenTasksErrors = Array.from({ length: 100 }, (_, index) => ({
+      index,
+      taskId: 'child',
+      executionId: `c${index + 1}`,
+      error: failure('Earlier'),
+    }))
+    const parent = waiting({ of: 300, childrenTasksErrors })
+    const known = { row: () => child(0, finished('failed')), planOf: () => tolerating(Infinity) }
+    for (const kind of ['child_completed', 'child_failed'] as const) {
+      const wanted = { needs: 'failed_children', executionId: 'p' }
+      expect(decided(parent, { kind, ...about }, known)).toEqual(wanted)
+      const counted = { ...parent, childrenTasksFailedCount: 170 }
+      expect(decided(counted, { kind, ...about }, known)).toHaveProperty('update')
+    }
   })
 
   test('nothing of a parent whose task is not known here', () => {
@@ -85,6 +105,10 @@ describe('what cannot be otherwise is a bug', () => {
 
 test('a child that fails adds no rows', () => {
   const failed = child(0, finished('failed'))
-  const step = decided(waiting({ of: 1 }), { kind: 'child_failed', ...about }, { row: () => failed })
+  const step = decided(
+    waiting({ of: 1 }),
+    { kind: 'child_failed', ...about },
+    { row: () => failed, planOf: () => planWithFinalize },
+  )
   expect(step).toMatchObject({ update: { status: 'children_tasks_failed' }, inserts: [] })
 })

@@ -1,6 +1,6 @@
 /** One event meets one row: the table says whether it may, the rules say what becomes of the row. */
 
-import { awaitedEnded, type DurableStep, type KnownRow, recorded, signalled, suspended } from './durable.ts'
+import { awaitedEnded, type DurableStep, recorded, signalled, suspended } from './durable.ts'
 import { assert } from '../base/assert.ts'
 import { type Millis } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
@@ -25,53 +25,19 @@ import {
   type ExecutionUpdate,
   type LeanRow,
 } from './execution.ts'
+import { childCompleted, childFailed } from './children-ended.ts'
+import { type Transition, type TransitionFacts } from './facts.ts'
 import {
   awaitedChildRows,
-  childFailed,
   childrenAtWork,
   childRows,
   type FanIn,
-  countChild,
   endedBadly,
   fanIn,
-  fanInFailed,
   finalizeEnded,
-  isLastChild,
-  type ParentPlan,
   tooDeep,
 } from './parent.ts'
 import { TRANSITIONS } from './table.ts'
-
-/** What the rules may ask of the world around the row; all of it was read before. */
-export type TransitionFacts = {
-  now: Millis
-  /** What is known here of a parent's task; undefined if nothing. */
-  planOf: (taskId: string) => ParentPlan | undefined
-  newExecutionId: () => string
-  /** A row of the family. */
-  row: (executionId: string) => LeanRow | undefined
-  /** What was read of rows outside the family; undefined if it was not read yet. */
-  known: (executionId: string) => KnownRow | undefined
-  /** The outputs a parent's end is made of; undefined if they were not read yet. */
-  fanIn: (parentId: string) => FanIn | undefined
-  /** The output of a finished row; undefined if it was not read yet. */
-  output: (executionId: string) => string | undefined
-}
-
-/** What becomes of the row, and which rows appear below it. */
-export type Step = {
-  update: ExecutionUpdate | null
-  inserts: ReadonlyArray<ExecutionRow>
-  /** A change of a record of the row. */
-  updateBeside?: { executionId: string; update: ExecutionUpdate }
-}
-
-/** What must be read before the event can be decided. */
-export type Needs =
-  | { needs: 'fan_in' | 'output'; executionId: string }
-  | { needs: 'rows'; ids: Array<string> }
-
-export type Transition = Step | Needs | { refused: Refusal }
 
 /** Decides one event. The row is not changed; what it becomes is in the answer. */
 export function transition(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Transition {
@@ -118,11 +84,8 @@ function move(row: LeanRow, event: ExecutionEvent, facts: TransitionFacts): Tran
       return answer(cancelled(row, event.parentError.message, now))
     case 'child_completed':
       return childCompleted(row, facts)
-    case 'child_failed': {
-      const child = facts.row(event.childId)
-      assert(child, `the failed child ${event.childId} is not in its family`)
-      return { update: childFailed(row, child, indexOfChild(row, child), now), inserts: [] }
-    }
+    case 'child_failed':
+      return childFailed(row, event.childId, facts)
     case 'awaited_ended': {
       const child = facts.row(event.childId)
       assert(child, `the awaited child ${event.childId} is not in its family`)
@@ -212,31 +175,6 @@ function startedInCode(row: LeanRow, facts: TransitionFacts): ReadonlyArray<stri
   return children?.map((child) => child.executionId)
 }
 
-function childCompleted(parent: LeanRow, facts: TransitionFacts): Transition {
-  const { now } = facts
-  const counted = countChild(parent, now)
-  const completed = counted.childrenTasksCompletedCount ?? 0
-  if (parent.status !== 'waiting_for_children_tasks' || !isLastChild(parent, completed)) {
-    return { update: counted, inserts: [] }
-  }
-  const plan = facts.planOf(parent.taskId)
-  if (plan === undefined) {
-    return { refused: 'parent_unknown' }
-  }
-  const whole = facts.fanIn(parent.executionId)
-  if (whole === undefined) {
-    return { needs: 'fan_in', executionId: parent.executionId }
-  }
-  const step = fanIn(parent, plan, whole, facts.newExecutionId, now)
-  if ('error' in step) {
-    return { update: { ...counted, ...fanInFailed(parent, whole, step, now) }, inserts: [] }
-  }
-  return {
-    update: { ...counted, ...step.update },
-    inserts: step.insert === undefined ? [] : [step.insert],
-  }
-}
-
 function finalizeDone(parent: LeanRow, finalizeId: string, facts: TransitionFacts): Transition {
   const finalize = facts.row(finalizeId)
   assert(finalize, `the finalize execution ${finalizeId} is not in its family`)
@@ -264,16 +202,14 @@ function close(
   if (!isBelowClosed) {
     return { refused: 'below_open' }
   }
-  const isToBeUndone = compensation !== undefined && endedBadly(row)
   return {
     update: { isClosed: true, updatedAt: new Date(now) },
-    inserts: isToBeUndone ? awaitedChildRows(row, [compensation], now) : NO_INSERTS,
+    inserts: compensation !== undefined && endedBadly(row) ? undoing(row, compensation, now) : NO_INSERTS,
   }
 }
 
-function indexOfChild(parent: LeanRow, child: LeanRow): number {
-  return (
-    child.childIndex ??
-    Math.max(0, parent.childrenTasks?.findIndex((entry) => entry.executionId === child.executionId) ?? 0)
-  )
+/** The row of what undoes another. It takes as long as it takes, whatever the deadline of what it undoes. */
+function undoing(row: LeanRow, compensation: NewChild, now: Millis): ReadonlyArray<ExecutionRow> {
+  const { deadlineAt: _, ...withoutDeadline } = row
+  return awaitedChildRows(withoutDeadline, [compensation], now)
 }

@@ -114,8 +114,9 @@ export type DurableStorageTx = {
     executions: Array<DurableTaskExecutionStorageObject>,
   ) => MaybePromise<Array<string>>
   /**
-   * Optional. Takes the earliest due rows of the given tasks that nobody has locked, in one step: they
-   * come back `running`, whole, with `startedAt = max(now, their last startedAt + 1 ms)`, the given
+   * Optional. Takes due rows of the given tasks that nobody has locked, in one step: those of the highest
+   * `priority` (0 if absent) first, of each the earliest, and ties in the order of insertion. In that order they come back
+   * `running`, whole, with `startedAt = max(now, their last startedAt + 1 ms)`, the given
    * lease and executor, `updatedAt = now`.
    */
   claimTaskExecutions?: (claim: DurableStorageClaim) => MaybePromise<Array<DurableTaskExecutionStorageObject>>

@@ -2,6 +2,7 @@
 
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
+import { highestFirst } from '../machine/priority.ts'
 import { type DurableStorageClaim, type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { lockMatching } from './rows.ts'
@@ -61,10 +62,13 @@ function fits({
     known.has(taskId) && !excluded.has(executionId) && losses < lossesLessThan
 }
 
-/** Due rows that may be taken, looking past what may not. */
+/**
+ * Due rows that may be taken, looking past what may not. The look goes by `startAt` alone, so a higher priority comes first
+ * only among the rows of one look, which are a few more than a small claim asks for.
+ */
 async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promise<Array<ExecutionRow>> {
   const isFitting = fits(claim)
-  for (let limit = claim.limit; ; limit *= 2) {
+  for (let limit = Math.max(claim.limit, LIMITS.claimedFromRows); ; limit *= 2) {
     const found = await tx.getTaskExecutions(
       {
         type: 'by_start_at_less_than',
@@ -76,7 +80,7 @@ async function findDue(tx: DurableStorageTx, claim: DurableStorageClaim): Promis
     )
     const fitting = found.filter(isFitting)
     if (fitting.length >= claim.limit || found.length < limit) {
-      return fitting.slice(0, claim.limit)
+      return highestFirst(fitting).slice(0, claim.limit)
     }
   }
 }

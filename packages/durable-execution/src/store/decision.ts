@@ -5,6 +5,7 @@ import { type Millis } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { type OutsideEvent } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
+import { failureOf } from '../machine/failed-children.ts'
 import { decide, type Decision, type Family, type FanInFacts, type Wanted } from '../machine/family.ts'
 import { type KnownRow } from '../machine/durable.ts'
 import { type ParentPlan } from '../machine/parent.ts'
@@ -43,31 +44,40 @@ async function decideWithFacts(
   doors: StoreDoors,
   now: Millis,
 ): Promise<Decision> {
-  const fanIns = new Map<string, FanInFacts>()
-  const outputs = new Map<string, string>()
-  const known = new Map<string, KnownRow>()
-  const rules = { now, planOf: doors.planOf, newExecutionId: doors.newExecutionId, fanIns, outputs, known }
-  // The first answer names what is wanted; what that brings may move a grandparent, and so on up.
-  for (let rounds = 0; rounds <= family.rows.size + 1; rounds += 1) {
+  const facts: Facts = { fanIns: new Map(), outputs: new Map(), known: new Map(), failedCounts: new Map() }
+  const rules = { now, planOf: doors.planOf, newExecutionId: doors.newExecutionId, ...facts }
+  // The first answer names what is wanted; what that brings may want more of a parent, or move a grandparent, and so on up.
+  for (let rounds = 0; rounds <= 2 * family.rows.size + 1; rounds += 1) {
     const answer = decide(family, events, rules)
     if (answer.kind === 'decided') {
       return answer
     }
-    await readWanted(tx, family, answer, fanIns, outputs)
-    await readKnown(tx, answer, known)
+    await readWanted(tx, family, answer, facts, doors)
+    await readKnown(tx, answer, facts)
   }
   return assert(false, 'the rules went on asking for what they had been told') as never
+}
+
+/** What was read for the rules. */
+type Facts = {
+  fanIns: Map<string, FanInFacts>
+  outputs: Map<string, string>
+  known: Map<string, KnownRow>
+  failedCounts: Map<string, number>
 }
 
 async function readWanted(
   tx: DurableStorageTx,
   family: Family,
   wanted: Wanted,
-  fanIns: Map<string, FanInFacts>,
-  outputs: Map<string, string>,
+  { fanIns, outputs, failedCounts }: Facts,
+  doors: StoreDoors,
 ): Promise<void> {
+  for (const parentId of wanted.failedCountIds) {
+    failedCounts.set(parentId, await countFailed(tx, parentId))
+  }
   for (const parentId of wanted.fanInIds) {
-    fanIns.set(parentId, await readFanIn(tx, family, parentId))
+    fanIns.set(parentId, await readFanIn(tx, family, parentId, doors))
   }
   if (wanted.outputIds.length > 0) {
     const found = await readFields(tx, wanted.outputIds, ['output'])
@@ -80,11 +90,7 @@ async function readWanted(
 }
 
 /** Reads what is wanted of rows outside the family, under the lock of the rows that ask. */
-async function readKnown(
-  tx: DurableStorageTx,
-  { rowIds }: Wanted,
-  known: Map<string, KnownRow>,
-): Promise<void> {
+async function readKnown(tx: DurableStorageTx, { rowIds }: Wanted, { known }: Facts): Promise<void> {
   if (rowIds.length === 0) {
     return
   }
@@ -95,18 +101,51 @@ async function readKnown(
   }
 }
 
-async function readFanIn(tx: DurableStorageTx, family: Family, parentId: string): Promise<FanInFacts> {
+/** Only asked for where a storage does not keep the count: reads all children. Nobody else counts while the parent is locked. */
+async function countFailed(tx: DurableStorageTx, parentId: string): Promise<number> {
+  const parent = (await readFields(tx, [parentId], ['childrenTasks'])).get(parentId)
+  const childIds = (parent?.childrenTasks ?? []).map((child) => child.executionId)
+  const children = await readFields(tx, childIds, ['status', 'isClosed'])
+  return [...children.values()].filter((child) => child.isClosed === true && failureOf(child) !== undefined)
+    .length
+}
+
+const OUTPUT = ['output'] as const
+const END = [
+  ...OUTPUT,
+  'status',
+  'error',
+  'childrenTasksErrors',
+  'finalizeTask',
+  'finalizeTaskError',
+] as const
+
+async function readFanIn(
+  tx: DurableStorageTx,
+  family: Family,
+  parentId: string,
+  { planOf }: StoreDoors,
+): Promise<FanInFacts> {
   const parent = await readParentTexts(tx, family, parentId)
   const childIds = parent.childrenTasks.map((child) => child.executionId)
-  const found = await readFields(tx, childIds, ['output'])
+  const plan = planOf(family.rows.get(parentId)?.taskId ?? '')
+  const found: Map<string, Partial<ExecutionRow>> = await readFields<keyof ExecutionRow>(
+    tx,
+    childIds,
+    plan?.toleratedFailures === undefined ? OUTPUT : END,
+  )
   return {
     runInput: parent.runInput,
     runOutput: parent.runOutput,
-    children: parent.childrenTasks.map(({ taskId, executionId }) => ({
-      taskId,
-      executionId,
-      output: found.get(executionId)?.output,
-    })),
+    children: parent.childrenTasks.map(({ taskId, executionId }) => {
+      const child = found.get(executionId)
+      return {
+        taskId,
+        executionId,
+        output: child?.output,
+        failure: child === undefined ? undefined : failureOf(child),
+      }
+    }),
   }
 }
 

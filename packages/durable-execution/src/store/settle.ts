@@ -109,6 +109,7 @@ function decideAlone(settlements: ReadonlyArray<Settlement>, doors: StoreDoors):
     fanIns: new Map(),
     outputs: new Map(),
     known: new Map(),
+    failedCounts: new Map(),
   }
   const decision = decide(
     { rows },

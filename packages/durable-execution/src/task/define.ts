@@ -1,6 +1,7 @@
 /** How a user describes tasks, and what the engine makes of the description. */
 
 import { type MaybePromise } from '../base/promise.ts'
+import { type ChildFailure, type COMPLETED } from '../machine/parent.ts'
 import { type DurableTaskRunContext } from './context.ts'
 import {
   type DurableTaskCommonOptions,
@@ -32,32 +33,79 @@ export type DurableTaskOptions<TInput, TOutput> = DurableTaskCommonOptions & {
 }
 
 /**
+ * What becomes of a parent whose child ends otherwise than completed. `fail_fast`, the default: the first one ends the
+ * parent, and its other children are cancelled. `settle`: the parent goes on when all children have ended, however they
+ * did. `tolerateFailures`: so many may end badly, as with `settle`; one more ends the parent, as with `fail_fast`.
+ *
+ * @category Task
+ */
+export type DurableChildrenPolicy = 'fail_fast' | DurableSettlingChildrenPolicy
+
+/**
+ * The policies under which a parent may go on though a child ended badly.
+ *
+ * @category Task
+ */
+export type DurableSettlingChildrenPolicy = 'settle' | { tolerateFailures: number }
+
+/**
  * Options of a parent task: it runs, then its children, then its finalize task.
  *
  * @category Task
  */
-export type DurableParentTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOutput> =
-  DurableTaskCommonOptions & {
-    /** Does the parent's own part and says which children are to run. */
-    runParent: (
-      ctx: DurableTaskRunContext,
-      input: TInput,
-    ) => MaybePromise<{ output: TRunOutput; childrenTasks?: Array<DurableChildTask> | null | undefined }>
-    /** Runs when all children are completed; its output becomes the parent's. */
-    finalizeTask?:
-      | DurableFinalizeTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOutput>
-      | null
-      | undefined
-  }
+export type DurableParentTaskOptions<
+  TInput,
+  TRunOutput,
+  TOutput,
+  TFinalizeRunOutput,
+  TPolicy extends DurableChildrenPolicy = 'fail_fast',
+  TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
+> = DurableTaskCommonOptions & {
+  /** Does the parent's own part and says which children are to run. */
+  runParent: (
+    ctx: DurableTaskRunContext,
+    input: TInput,
+  ) => MaybePromise<{ output: TRunOutput; childrenTasks?: Array<DurableChildTask> | null | undefined }>
+  /** Runs when all children are completed or, if the policy says so, have ended; its output becomes the parent's. */
+  finalizeTask?:
+    | DurableFinalizeTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOutput, TPolicy, TFinalizePolicy>
+    | null
+    | undefined
+  /** What becomes of the parent when a child ends otherwise than completed; default `fail_fast`. */
+  childrenPolicy?: TPolicy | null | undefined
+}
+
+/**
+ * Options of a parent task that goes on though some of its children end badly.
+ *
+ * @category Task
+ */
+export type DurableSettlingParentTaskOptions<
+  TInput,
+  TRunOutput,
+  TOutput,
+  TFinalizeRunOutput,
+  TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
+> = DurableParentTaskOptions<
+  TInput,
+  TRunOutput,
+  TOutput,
+  TFinalizeRunOutput,
+  DurableSettlingChildrenPolicy,
+  TFinalizePolicy
+> & { childrenPolicy: DurableSettlingChildrenPolicy }
 
 /**
  * The output of a parent task that has no finalize task.
  *
  * @category Task
  */
-export type DurableParentTaskDefaultOutput<TRunOutput> = {
+export type DurableParentTaskDefaultOutput<
+  TRunOutput,
+  TPolicy extends DurableChildrenPolicy = 'fail_fast',
+> = {
   output: TRunOutput
-  childrenTasksOutputs: Array<DurableChildTaskExecutionOutput>
+  childrenTasksOutputs: Array<DurableChildTaskOutcome<TPolicy>>
 }
 
 /**
@@ -65,13 +113,21 @@ export type DurableParentTaskDefaultOutput<TRunOutput> = {
  *
  * @category Task
  */
-export type DurableFinalizeTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRunOutput> =
-  | DurableTaskOptions<DurableTaskOnChildrenCompleteInput<TInput, TRunOutput>, TOutput>
+export type DurableFinalizeTaskOptions<
+  TInput,
+  TRunOutput,
+  TOutput,
+  TFinalizeRunOutput,
+  TPolicy extends DurableChildrenPolicy = 'fail_fast',
+  TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
+> =
+  | DurableTaskOptions<DurableTaskOnChildrenCompleteInput<TInput, TRunOutput, TPolicy>, TOutput>
   | DurableParentTaskOptions<
-      DurableTaskOnChildrenCompleteInput<TInput, TRunOutput>,
+      DurableTaskOnChildrenCompleteInput<TInput, TRunOutput, TPolicy>,
       TFinalizeRunOutput,
       TOutput,
-      unknown
+      unknown,
+      TFinalizePolicy
     >
 
 /**
@@ -79,14 +135,23 @@ export type DurableFinalizeTaskOptions<TInput, TRunOutput, TOutput, TFinalizeRun
  *
  * @category Task
  */
-export type DurableTaskOnChildrenCompleteInput<TInput, TRunOutput> = {
+export type DurableTaskOnChildrenCompleteInput<
+  TInput,
+  TRunOutput,
+  TPolicy extends DurableChildrenPolicy = 'fail_fast',
+> = {
   /** The parent's input. */
   input: TInput
   /** What the parent's own function returned as `output`. */
   output: TRunOutput
-  /** The children's outputs, in the order in which they were returned. */
-  childrenTasksOutputs: Array<DurableChildTaskExecutionOutput>
+  /** The children's outputs or, if the policy says so, how each of them ended, in the order in which they were returned. */
+  childrenTasksOutputs: Array<DurableChildTaskOutcome<TPolicy>>
 }
+
+/** What there is of each child under the policy. */
+type DurableChildTaskOutcome<TPolicy extends DurableChildrenPolicy> = TPolicy extends 'fail_fast'
+  ? DurableChildTaskExecutionOutput
+  : DurableChildTaskExecutionEnd
 
 /**
  * A child that a parent's run asks for. In a list of different tasks the compiler does not compare an input with
@@ -120,6 +185,15 @@ export type DurableChildTaskExecutionOutput<TOutput = unknown> = {
   output: TOutput
 }
 
+/**
+ * How one child ended, where its parent goes on though some of them ended badly. Switch over its `status`.
+ *
+ * @category Task
+ */
+export type DurableChildTaskExecutionEnd<TOutput = unknown> =
+  | (DurableChildTaskExecutionOutput<TOutput> & { status: typeof COMPLETED })
+  | (Omit<DurableChildTaskExecutionOutput, 'output'> & ChildFailure)
+
 /** What a run returned, before it is turned into text. */
 export type RunOutcome =
   | { kind: 'plain'; output: unknown }
@@ -137,6 +211,8 @@ export type TaskDefinition = {
   /** Calls the user's function; what that throws at once, this throws. */
   run: (ctx: DurableTaskRunContext, input: unknown) => MaybePromise<RunOutcome>
   finalize: TaskDefinition | undefined
+  /** How many children may end badly before it does; undefined under the default policy, which knows of outputs alone. */
+  toleratedFailures?: number
   /** A step of a sequence hands its child's output on as it is. */
   isSequenceStep: boolean
 }

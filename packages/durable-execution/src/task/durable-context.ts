@@ -53,13 +53,13 @@ export type DurableWaitForSignalOptions<TSchema extends StandardSchemaV1 = Stand
  *
  * @category Durable code
  */
-export type DurableRunTaskOptions = Omit<DurableTaskEnqueueOptions, 'transaction'> & {
+export type DurableRunTaskOptions = Omit<DurableTaskEnqueueOptions, 'idempotencyKey' | 'transaction'> & {
   /** What it is remembered by; default: the id of its task. */
   name?: string | null | undefined
 }
 
 /** The outputs of a list of children. */
-export type OutputsOf<T extends ReadonlyArray<DurableChildTask>> = {
+type OutputsOf<T extends ReadonlyArray<DurableChildTask>> = {
   -readonly [Index in keyof T]: T[Index] extends DurableChildTask<infer _TInput, infer TOutput>
     ? TOutput
     : never

@@ -58,6 +58,11 @@ export type DurableTaskEnqueueOptions = {
    */
   tags?: Readonly<Record<string, string>> | null | undefined
   /**
+   * Of the executions that are due, those with a higher priority are taken first: an integer from -1,000,000 to
+   * 1,000,000; default 0, and for children and finalize tasks that of their parent.
+   */
+  priority?: number | null | undefined
+  /**
    * A transaction of your own on the storage's database: the execution exists exactly if you commit it.
    * What to give is said by the storage: a database handle for SQLite, a client for Postgres. Not for
    * children, which appear with their parent's outcome.
@@ -70,12 +75,14 @@ export type ResolvedOptions = {
   retryOptions: DurableTaskRetryOptions
   sleepMsBeforeRun: number
   timeoutMs: number
+  /** Absent where none was given. */
+  priority?: number
 }
 
 // Options that are planned and not built. Taking them in silence would promise what does not happen.
 const NOT_BUILT = {
-  task: ['childrenPolicy', 'deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
-  enqueue: ['debounceKey', 'debounceMs', 'limitKey', 'maxDebounceMs', 'priority', 'queue'],
+  task: ['deadlineMs', 'limitKey', 'priority', 'queue', 'tags'],
+  enqueue: ['debounceKey', 'debounceMs', 'limitKey', 'maxDebounceMs', 'queue'],
   executor: ['retention'],
 } as const
 
@@ -131,6 +138,7 @@ export function resolveEnqueueOptions(
       ? resolveSleepMs(taskId, given.sleepMsBeforeRun)
       : own.sleepMsBeforeRun,
     timeoutMs: isGiven(given.timeoutMs) ? resolveTimeoutMs(taskId, given.timeoutMs) : own.timeoutMs,
+    ...(isGiven(given.priority) ? { priority: resolvePriority(taskId, given.priority) } : {}),
   }
 }
 
@@ -196,6 +204,18 @@ function resolveSleepMs(taskId: string, given: unknown): number {
   throw new DurableExecutionError(
     `Invalid sleep ms before run for task ${taskId}: sleepMsBeforeRun must be an integer, ` +
       `at most ${LIMITS.delayMs} (limit: delayMs), got ${shown(given)}`,
+    false,
+  )
+}
+
+function resolvePriority(taskId: string, given: unknown): number {
+  if (isInteger(given) && Math.abs(given) <= LIMITS.priority) {
+    // Adding 0 makes -0 plain.
+    return given + 0
+  }
+  throw new DurableExecutionError(
+    `Invalid priority for task ${taskId}: must be an integer from -${LIMITS.priority} to ${LIMITS.priority} ` +
+      `(limit: priority), got ${shown(given)}`,
     false,
   )
 }

@@ -7,8 +7,12 @@ import {
   toErrorStorageObject,
 } from '../base/errors.ts'
 import { type Serializer } from '../base/serializer.ts'
-import { type Composed, type FanIn, type ParentPlan } from '../machine/parent.ts'
-import { type DurableChildTaskExecutionOutput, type TaskDefinition } from './define.ts'
+import { COMPLETED, type Composed, type FanIn, type ParentPlan } from '../machine/parent.ts'
+import {
+  type DurableChildTaskExecutionEnd,
+  type DurableChildTaskExecutionOutput,
+  type TaskDefinition,
+} from './define.ts'
 import { type TaskRegistry } from './registry.ts'
 
 /** Plans of parents, made once for each task. */
@@ -32,29 +36,45 @@ export function createPlans(
   }
 }
 
+/** What users see of a child: its output, or how it ended. */
+type Outcome = DurableChildTaskExecutionOutput | DurableChildTaskExecutionEnd
+
+/** Makes it; undefined where the storage has lost it. */
+type ChildOf = (
+  child: FanIn['children'][number],
+  index: number,
+  serializer: Serializer,
+) => Outcome | undefined
+
 /** What the rules must know of a parent's task. */
 function planOf(definition: TaskDefinition, serializer: Serializer): ParentPlan {
   if (definition.isSequenceStep) {
     return sequencePlan(definition)
   }
-  const { finalize } = definition
-  return {
+  const { finalize, toleratedFailures } = definition
+  const childOf: ChildOf = toleratedFailures === undefined ? outputOf : endOf
+  const plan: ParentPlan = {
     composeOutput: (facts) =>
-      compose(facts, serializer, (output, childrenTasksOutputs) => ({ output, childrenTasksOutputs })),
-    ...(finalize === undefined
-      ? {}
-      : {
-          finalize: {
-            template: { taskId: finalize.id, ...finalize.options },
-            composeInput: (facts: FanIn) =>
-              compose(facts, serializer, (output, childrenTasksOutputs) => ({
-                input: serializer.deserialize(facts.runInput),
-                output,
-                childrenTasksOutputs,
-              })),
-          },
-        }),
+      compose(facts, serializer, childOf, (output, childrenTasksOutputs) => ({
+        output,
+        childrenTasksOutputs,
+      })),
   }
+  if (toleratedFailures !== undefined) {
+    plan.toleratedFailures = toleratedFailures
+  }
+  if (finalize !== undefined) {
+    plan.finalize = {
+      template: { taskId: finalize.id, ...finalize.options },
+      composeInput: (facts: FanIn) =>
+        compose(facts, serializer, childOf, (output, childrenTasksOutputs) => ({
+          input: serializer.deserialize(facts.runInput),
+          output,
+          childrenTasksOutputs,
+        })),
+    }
+  }
+  return plan
 }
 
 /** A step of a sequence has one child, and its output goes on as the text it is. */
@@ -75,24 +95,51 @@ function sequencePlan({ finalize }: TaskDefinition): ParentPlan {
 function compose(
   facts: FanIn,
   serializer: Serializer,
-  shape: (output: unknown, childrenTasksOutputs: Array<DurableChildTaskExecutionOutput>) => unknown,
+  childOf: ChildOf,
+  shape: (output: unknown, childrenTasksOutputs: Array<Outcome>) => unknown,
 ): Composed {
-  const outputs: Array<DurableChildTaskExecutionOutput> = []
-  for (const [index, { taskId, executionId, output }] of facts.children.entries()) {
-    if (output === undefined) {
-      return { error: noOutput(facts, index), childIndex: index }
-    }
+  const children: Array<Outcome> = []
+  for (const [index, child] of facts.children.entries()) {
     try {
-      outputs.push({ index, taskId, executionId, output: serializer.deserialize(output) })
+      const one = childOf(child, index, serializer)
+      if (one === undefined) {
+        return { error: noOutput(facts, index), childIndex: index }
+      }
+      children.push(one)
     } catch (error) {
       return { error: finalError(error), childIndex: index }
     }
   }
   try {
-    return { text: serializer.serialize(shape(serializer.deserialize(facts.runOutput), outputs)) }
+    return { text: serializer.serialize(shape(serializer.deserialize(facts.runOutput), children)) }
   } catch (error) {
     return { error: finalError(error) }
   }
+}
+
+/** The output of a child; undefined if it is missing. */
+function outputOf(
+  { taskId, executionId, output }: FanIn['children'][number],
+  index: number,
+  serializer: Serializer,
+): DurableChildTaskExecutionOutput | undefined {
+  return output === undefined
+    ? undefined
+    : { index, taskId, executionId, output: serializer.deserialize(output) }
+}
+
+/** How a child ended; undefined if that is missing. */
+function endOf(
+  child: FanIn['children'][number],
+  index: number,
+  serializer: Serializer,
+): DurableChildTaskExecutionEnd | undefined {
+  const { taskId, executionId, failure } = child
+  if (failure !== undefined) {
+    return { index, taskId, executionId, ...failure }
+  }
+  const completed = outputOf(child, index, serializer)
+  return completed === undefined ? undefined : { ...completed, status: COMPLETED }
 }
 
 function noOutput(facts: FanIn, index: number): DurableExecutionErrorStorageObject {

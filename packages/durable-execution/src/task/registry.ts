@@ -4,12 +4,14 @@ import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { isPromiseLike, type MaybePromise } from '../base/promise.ts'
 import {
+  type DurableChildrenPolicy,
   type DurableChildTask,
   type DurableParentTaskOptions,
   type DurableTaskOptions,
   type RunOutcome,
   type TaskDefinition,
 } from './define.ts'
+import { refuseChildrenPolicy, resolveChildrenPolicy } from './children-policy.ts'
 import { type DurableTaskCommonOptions, resolveTaskOptions, shown } from './options.ts'
 import { validateTaskId } from './task-id.ts'
 
@@ -17,7 +19,13 @@ type Validator = (input: unknown) => MaybePromise<unknown>
 // The registry takes tasks of all types; what it is given was checked where it was written.
 type AnyTaskOptions = DurableTaskOptions<never, unknown>
 /** A parent task of any types: what it is given was checked where it was written. */
-export type AnyParentTaskOptions = DurableParentTaskOptions<never, unknown, unknown, unknown>
+export type AnyParentTaskOptions = DurableParentTaskOptions<
+  never,
+  unknown,
+  unknown,
+  unknown,
+  DurableChildrenPolicy
+>
 
 /** Tasks by id. */
 export class TaskRegistry {
@@ -116,6 +124,7 @@ function common(
 function defineTask(options: AnyTaskOptions, validateInput: Validator | undefined): TaskDefinition {
   const shared = common(options, validateInput)
   mustBeFunction(options.id, 'run', options.run)
+  refuseChildrenPolicy(options)
   return {
     ...shared,
     isParent: false,
@@ -136,6 +145,7 @@ function defineParentTask(
   mustBeFunction(options.id, 'runParent', options.runParent)
   return {
     ...shared,
+    ...resolveChildrenPolicy(options.id, options.childrenPolicy),
     isParent: true,
     run: async (ctx, input) => {
       const returned: unknown = await options.runParent(ctx, input as never)

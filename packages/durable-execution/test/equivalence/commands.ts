@@ -117,6 +117,7 @@ const FIELDS = [
   'leaseId',
   'losses',
   'childIndex',
+  'priority',
 ] as const satisfies Array<keyof Row>
 
 const kind = <Kind extends Command['kind']>(name: Kind): fc.Arbitrary<Kind> => fc.constant(name)

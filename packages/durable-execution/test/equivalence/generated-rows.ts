@@ -56,6 +56,12 @@ const flaggedTask = fc
   .tuple(task, absent(fc.boolean()))
   .map(([of, isFinalizeTask]) => ({ ...of, ...(isFinalizeTask === undefined ? {} : { isFinalizeTask }) }))
 
+/** As the engine writes it; seldom one that says nothing, or beyond its limit. */
+const priority = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(-2, -1, 1, 2) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -(2 ** 40), Number.MAX_SAFE_INTEGER) },
+)
+
 /** What an update may set, apart from the moments that say when. */
 const changes = {
   runOutput: text,
@@ -82,6 +88,7 @@ const changes = {
   losses: count,
   childrenTasksCount: count,
   hasCompensations: fc.boolean(),
+  childrenTasksFailedCount: count,
   suspendedFor: fc.array(fc.record({ kind: fc.constant('signal' as const), name: text, ordinal: count }), {
     maxLength: 2,
   }),
@@ -117,7 +124,7 @@ export const row: fc.Arbitrary<Row> = fc
       ...changes,
       rootTask: task,
       parentTask: flaggedTask,
-      priority: count,
+      priority,
       tags: fc.dictionary(fc.constantFrom('customer', 'a.b', 'x'), text, { noNullPrototype: true }),
       deadlineAt: someMoment,
       taskId,

@@ -20,7 +20,10 @@ class Undo extends Error {}
 export async function checkRivalry(world: TwoConnections, { actors, schedule }: Rivalry): Promise<void> {
   await world.clear()
   const [one] = world.storages
-  const rows = Array.from({ length: ROWS }, (_, row) => newRow(rowId(row), 'first'))
+  const rows = Array.from({ length: ROWS }, (_, row) => ({
+    ...newRow(rowId(row), 'first'),
+    priority: (row % 3) - 1,
+  }))
   await one.withTransaction(async (tx) => await tx.insertTaskExecutions([...rows, newRow(COUNTER, 'first')]))
   const inside = new Set<number>()
   const conductor = new Conductor(schedule, (actor) => world.isHeldUp(actor, inside))

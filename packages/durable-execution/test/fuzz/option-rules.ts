@@ -99,7 +99,7 @@ export const ENQUEUE_RULES: Readonly<Record<string, Rule>> = {
   deadlineMs: orNothing(deadlineMs),
   tags: orNothing(tags),
   idempotencyKey: orNothing((value) => typeof value === 'string' && value.length >= 1 && value.length <= 255),
-  priority: notBuilt,
+  priority: orNothing((value) => Number.isSafeInteger(value) && Math.abs(value as number) <= LIMITS.priority),
 }
 
 // How a message names the option, where it is not by its name alone.

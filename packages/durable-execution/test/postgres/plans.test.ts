@@ -9,6 +9,8 @@ import {
   FINISHED_STATUSES,
 } from '../../src/machine/execution.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
+import { type Places } from '../../src/storage/postgres/claim-cursor.ts'
+import { claimByPriority } from '../../src/storage/postgres/claim-statements.ts'
 import { createPostgresStorage, POSTGRES_SESSION_OPTIONS } from '../../src/storage/postgres/index.ts'
 import { newSchema } from './places.ts'
 import { freshDatabase, ownServer } from './server.ts'
@@ -33,19 +35,20 @@ const unclosed = { type: 'by_statuses' as const, statuses: [...FINISHED_STATUSES
 /** For each statement the indexes it reads, and how often. */
 const CALLS: Array<[name: string, indexes: Array<string>, call: (tx: DurableStorageTx) => unknown]> = [
   ['enqueue', [], (tx) => tx.insertTaskExecutions([newRow('new_1'), newRow('new_2')])],
+  // The index of those that have a priority says that there is none.
   [
     'claim',
-    ['executions_pkey', 'executions_ready'],
+    ['executions_pkey', 'executions_prioritized', 'executions_ready'],
     (tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] }),
   ],
   [
     'claim but for some',
-    ['executions_pkey', 'executions_ready'],
+    ['executions_pkey', 'executions_prioritized', 'executions_ready'],
     (tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: ['x', 'y'] }),
   ],
   [
     'due',
-    ['executions_ready'],
+    ['executions_prioritized', 'executions_ready'],
     (tx) =>
       tx.getTaskExecutionIds({ type: 'by_start_at_less_than', statuses: ['ready'], startAtLessThan: AT }, 5),
   ],
@@ -137,11 +140,35 @@ describe.each(['the newest Postgres', 'Postgres 14'])('on %s', (server) => {
     }
     const seen: Array<[string, Array<string>]> = []
     for (const [name, , call] of CALLS) {
-      seen.push([name, (await plansOf(pool, schema, call)).flatMap(tablesRead).toSorted()])
+      const plans = await plansOf(pool, schema, call)
+      // A claim that took nothing looks for priorities, by the statement that is looked at below.
+      const looked = name.startsWith('claim') ? plans.slice(0, 1) : plans
+      seen.push([name, looked.flatMap(tablesRead).toSorted()])
     }
     expect(seen).toEqual(CALLS.map(([name, indexes]) => [name, indexes]))
+    for (const places of [new Map(), new Map([[0, { startAt: 1, seq: 1 }]])]) {
+      const lines = await planByPriority(pool, `${schema}.executions`, places)
+      expect(tablesRead(lines).toSorted()).toEqual([
+        'executions_pkey',
+        'executions_ready',
+        'executions_ready',
+        'executions_ready',
+      ])
+      expect(lines.join('\n')).toMatch(BY_PRIORITY)
+      expect(lines.join('\n')).not.toMatch(/Sort|Hash Join|Merge Join/)
+    }
   })
 })
+
+// One step through the index to each priority, and one to its rows that are due.
+const BY_PRIORITY =
+  /Index Cond: \(COALESCE\(priority.*\) > COALESCE[^]*Index Cond: \(\(COALESCE\(priority.*\) < level.priority\) AND \(COALESCE[^]*Index Cond: \(\(COALESCE\(priority.*\) = level_1.priority\) AND \(start_at <= .*ROW\(start_at, seq\) > ROW/
+
+async function planByPriority(pool: Pool, table: string, places: Places): Promise<Array<string>> {
+  const cells = { now: AT.getTime(), expiresAt: AT.getTime(), leaseId: 'l', executorId: 'e' }
+  const { text, values } = claimByPriority(table, { ...claim, excludedExecutionIds: [] }, cells, places)
+  return await explain(pool, text, values)
+}
 
 test('a claim that goes on where the last one ended begins to read the index there', async () => {
   const schema = newSchema()
@@ -157,7 +184,11 @@ test('a claim that goes on where the last one ended begins to read the index the
   const claimSome = (tx: DurableStorageTx): unknown =>
     tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] })
   const [, second = []] = await plansOf(pool, schema, claimSome, 2)
-  expect(tablesRead(second).toSorted()).toEqual(['executions_pkey', 'executions_ready'])
+  expect(tablesRead(second).toSorted()).toEqual([
+    'executions_pkey',
+    'executions_prioritized',
+    'executions_ready',
+  ])
   expect(second.join('\n')).toMatch(/Index Cond: .*ROW\(start_at, seq\) > ROW/)
 })
 

@@ -44,8 +44,9 @@ test('200 plain tasks are inserted by one statement, claimed by one and settled 
   const { storage, sent } = openCounted()
   const { enqueueing, running } = await sentForPlainTasks(storage, sent, 200)
   expect(countOf(enqueueing, 'insert')).toBe(1)
-  // The first claim has them all; a later one looks for more, and finds none.
+  // The first claim has them all; a later one looks for more, and finds none, whatever the priority.
   expect(countOf(running, 'with due')).toBeLessThanOrEqual(2)
+  expect(countOf(running, 'with recursive')).toBeLessThanOrEqual(1)
   expect(countOf(running, 'update')).toBeLessThanOrEqual(2)
   expect(countOf([...enqueueing, ...running], 'begin')).toBe(0)
 })

@@ -254,6 +254,7 @@ export const BROKEN_STORAGES: Readonly<Record<string, () => DurableStorage>> = {
   'claims however often it was lost': withDefect((tx) => ({
     claimTaskExecutions: (claim) => tx.claimTaskExecutions(omit(claim, 'lossesLessThan')),
   })),
+  'claims whatever the priority': withRows((row) => omit(row, 'priority')),
   'claims without a lease': withDefect((tx) => ({
     claimTaskExecutions: async (claim) =>
       (await tx.claimTaskExecutions(claim)).map((row) => omit(row, 'leaseId')),

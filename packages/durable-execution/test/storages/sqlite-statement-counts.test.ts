@@ -39,7 +39,8 @@ test('200 plain tasks are one transaction to insert, one to claim and two at mos
   expect([countOf(enqueueing, 'begin'), countOf(enqueueing, 'insert')]).toEqual([1, 4])
   const claims = running.filter((text) => text.includes('returning')).length
   expect(claims).toBeLessThanOrEqual(2)
-  expect(countOf(running, 'begin') - claims).toBeLessThanOrEqual(2)
+  // A later claim looks for more, and finds that nothing is ready.
+  expect(countOf(running, 'begin')).toBeLessThanOrEqual(4)
   expect(countOf(running, 'update') - claims).toBe(201)
 })
 

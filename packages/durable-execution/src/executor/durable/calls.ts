@@ -140,7 +140,7 @@ export class DurableCalls {
       // Up to its first wait it runs at once, so that ordinals follow the order of the calls.
       work().then(
         (value) => settle(() => resolve(value)),
-        (error: unknown) => settle(() => reject(error as Error)),
+        (error: unknown) => settle(() => reject(error)),
       )
     })
   }
@@ -185,7 +185,7 @@ export class DurableCalls {
       this.#checkSoon()
       begin({
         resolve: (value) => settle(() => resolve(value)),
-        reject: (error) => settle(() => reject(error as Error)),
+        reject: (error) => settle(() => reject(error)),
       })
     })
   }

@@ -67,6 +67,7 @@ export function keepRows(rows: ReadonlyArray<ExecutionRow>, firstSeq: number): A
     depth: row.depth,
     childIndex: row.childIndex,
     childrenTasksCount: row.childrenTasksCount,
+    childrenTasksFailedCount: row.childrenTasksFailedCount,
     suspendedFor: copyOf(row.suspendedFor),
     priority: row.priority,
     tags: copyOf(row.tags),
@@ -107,6 +108,7 @@ export function keepUpdate(update: ExecutionUpdate): KeptChange {
     executorId: update.executorId,
     losses: update.losses,
     childrenTasksCount: update.childrenTasksCount,
+    childrenTasksFailedCount: update.childrenTasksFailedCount,
     suspendedFor: copyOf(update.suspendedFor),
     hasCompensations: update.hasCompensations,
   }
@@ -135,6 +137,7 @@ export function changeRow(row: KeptRow, change: KeptChange): void {
   row.executorId = change.executorId ?? row.executorId
   row.losses = change.losses ?? row.losses
   row.childrenTasksCount = change.childrenTasksCount ?? row.childrenTasksCount
+  row.childrenTasksFailedCount = change.childrenTasksFailedCount ?? row.childrenTasksFailedCount
   row.suspendedFor = change.suspendedFor ?? row.suspendedFor
   row.hasCompensations = change.hasCompensations ?? row.hasCompensations
 }

@@ -74,6 +74,7 @@ function addLightFields(copy: LeanRow, row: KeptRow, moments: Moments): void {
   set(copy, 'depth', row.depth)
   set(copy, 'childIndex', row.childIndex)
   set(copy, 'childrenTasksCount', row.childrenTasksCount)
+  set(copy, 'childrenTasksFailedCount', row.childrenTasksFailedCount)
   set(copy, 'suspendedFor', copyOf(row.suspendedFor))
   set(copy, 'priority', row.priority)
   set(copy, 'tags', copyOf(row.tags))

@@ -46,6 +46,7 @@ export const ROW_FIELDS: Readonly<Record<FieldName, Field>> = {
   depth: optional('number'),
   childIndex: optional('number'),
   childrenTasksCount: optional('number'),
+  childrenTasksFailedCount: optional('number'),
   suspendedFor: optional('list'),
   priority: optional('number'),
   tags: optional('object'),

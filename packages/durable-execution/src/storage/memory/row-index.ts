@@ -8,6 +8,7 @@ import { type Compare, createSortedList, type Cursor, type SortedList } from './
 export type RowIndex = {
   add: (row: KeptRow) => void
   remove: (row: KeptRow) => void
+  isEmpty: () => boolean
   /** The first place in the given groups, walked as one; in all groups if none are given. */
   begin: (groups?: Iterable<string>) => Cursor<KeptRow>
 }
@@ -53,6 +54,7 @@ export function createRowIndex(
         groups.delete(group)
       }
     },
+    isEmpty: () => groups.size === 0,
     begin: (names) => {
       const cursors: Array<Cursor<KeptRow>> = []
       for (const name of names === undefined ? groups.keys() : new Set(names)) {

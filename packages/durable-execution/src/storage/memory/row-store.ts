@@ -4,6 +4,7 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { ALL_STATUSES, type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
 import { alreadyExistsMessage, type DurableTaskExecutionStorageWhere } from '../contract.ts'
 import { changeRow, type KeptChange, keepRows, type KeptRow } from './kept-row.ts'
+import { createReadyRows } from './ready-rows.ts'
 import { byExpiresAt, byInsertion, byStartAt, createRowIndex } from './row-index.ts'
 import { type Compare, type Cursor } from './sorted-list.ts'
 import { createIdGroups } from './id-groups.ts'
@@ -20,7 +21,7 @@ export type RowStore = {
   getMany: (executionIds: Iterable<string>) => Array<KeptRow>
   /** What matches the clause, in the clause's order, at most `limit`. */
   find: (where: DurableTaskExecutionStorageWhere, limit: number) => Array<KeptRow>
-  /** The `ready` rows of the tasks that are due, earliest first, at most `limit`. */
+  /** The `ready` rows of the tasks that are due, of the highest priority first, of each the earliest, at most `limit`. */
   findDue: (due: DueRows) => Array<KeptRow>
   /** The rows below the parent that are active or not closed, in the order of insertion, at most `limit`. */
   findBelow: (parentExecutionId: string, limit: number) => Array<KeptRow>
@@ -49,7 +50,7 @@ export function createRowStore(): RowStore {
   const byId = new Map<string, KeptRow>()
   // The engine asks for these again and again, a few of very many rows at a time. All else it asks of
   // statuses that few rows have, or never: it is looked for among the rows of the status, and sorted then.
-  const readyByTask = createRowIndex((row) => (row.status === 'ready' ? row.taskId : undefined), byStartAt)
+  const ready = createReadyRows()
   const byParent = createRowIndex((row) => row.parentTask?.executionId, byInsertion)
   const groups = createStatusGroups()
   const groupsOfIds = createIdGroups()
@@ -62,10 +63,10 @@ export function createRowStore(): RowStore {
     const wasOver = isOver(row)
     // An index finds a row by what is in it, so it is taken out before the row changes.
     groups.remove(row)
-    readyByTask.remove(row)
+    ready.remove(row)
     change(row, given)
     groups.add(row)
-    readyByTask.add(row)
+    ready.add(row)
     if (wasOver && !isOver(row)) {
       byParent.add(row)
     } else if (!wasOver && isOver(row)) {
@@ -83,7 +84,7 @@ export function createRowStore(): RowStore {
         byId.delete(row.executionId)
         groupsOfIds.remove(row)
         groups.remove(row)
-        readyByTask.remove(row)
+        ready.remove(row)
         byParent.remove(row)
       } else {
         move(row, Object.assign<KeptRow, KeptRow>, before)
@@ -94,7 +95,7 @@ export function createRowStore(): RowStore {
     byId.set(row.executionId, row)
     groupsOfIds.add(row)
     groups.add(row)
-    readyByTask.add(row)
+    ready.add(row)
     if (!isOver(row)) {
       byParent.add(row)
     }
@@ -136,18 +137,20 @@ export function createRowStore(): RowStore {
           const before = where.startAtLessThan.getTime()
           const startsBefore = (row: KeptRow): boolean => row.startAt < before
           return where.statuses.every((status) => status === 'ready') && where.statuses.length > 0
-            ? take(readyByTask.begin(), limit, undefined, startsBefore)
+            ? take(ready.begin(), limit, undefined, startsBefore)
             : first(groups.rowsOf(where.statuses), limit, byStartAt, startsBefore)
         }
       }
     },
-    findDue: ({ taskIds, excludedIds, lossesLessThan, now, limit }) =>
-      take(
-        readyByTask.begin(taskIds),
-        limit,
-        (row) => !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan,
-        (row) => row.startAt <= now,
-      ),
+    findDue: ({ taskIds, excludedIds, lossesLessThan, now, limit }) => {
+      const mayBeTaken: Matcher = (row) =>
+        !excludedIds.has(row.executionId) && (row.losses ?? 0) < lossesLessThan
+      const due: Array<KeptRow> = []
+      for (const cursor of ready.beginEach(taskIds)) {
+        take(cursor, limit, mayBeTaken, (row) => row.startAt <= now, due)
+      }
+      return due
+    },
     findInRange: (from, to) =>
       groupsOfIds.find(from, to) ??
       [...byId.values()].filter(({ executionId }) => executionId >= from && executionId < to),
@@ -208,9 +211,17 @@ function first(
   return found.sort(compare).slice(0, limit)
 }
 
-/** The rows from the cursor on that match, at most `limit`, up to the first that is no longer `within`. */
-function take(cursor: Cursor<KeptRow>, limit: number, matches?: Matcher, within?: Matcher): Array<KeptRow> {
-  const taken: Array<KeptRow> = []
+/**
+ * Adds to those taken the rows from the cursor on that match, until there are `limit`, up to the first that is no longer
+ * `within`.
+ */
+function take(
+  cursor: Cursor<KeptRow>,
+  limit: number,
+  matches?: Matcher,
+  within?: Matcher,
+  taken: Array<KeptRow> = [],
+): Array<KeptRow> {
   for (let row = cursor.current(); row !== undefined && taken.length < limit; row = cursor.current()) {
     if (within !== undefined && !within(row)) {
       break

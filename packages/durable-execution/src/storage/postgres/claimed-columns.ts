@@ -16,6 +16,7 @@ const USUALLY_ZERO: ReadonlySet<string> = new Set([
 const START_AT = indexOf('start_at')
 const STARTED_AT = indexOf('started_at')
 const CREATED_AT = indexOf('created_at')
+const PRIORITY_AT = indexOf('priority')
 const ZEROS = CLAIMED_COLUMNS.flatMap(({ name }, index) => (USUALLY_ZERO.has(name) ? [index] : []))
 
 /**
@@ -32,6 +33,11 @@ export function claimedColumns(now: string): string {
 /** When the row could be claimed at the earliest. */
 export function startAtOf(values: ReadonlyArray<SqlValue>): number {
   return Number(values[START_AT])
+}
+
+/** The priority of the row. */
+export function priorityOf(values: ReadonlyArray<SqlValue>): number {
+  return Number(values[PRIORITY_AT] ?? 0)
 }
 
 /** Puts back what was not sent. None of these columns is ever null in a claimed row. */

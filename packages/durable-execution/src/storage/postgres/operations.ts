@@ -10,7 +10,7 @@ import {
 import { type SqlField, type SqlValue } from '../sql/fields.ts'
 import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
-import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
+import { PARTIAL_INDEX_CONDITIONS, whereToRead } from '../sql/where.ts'
 import { claimRows } from './claim.ts'
 import { ClaimCursor } from './claim-cursor.ts'
 import { insertMissingRows, insertRows } from './insert.ts'
@@ -66,12 +66,17 @@ function select<Row>(
   limit: number | undefined,
   read: (rows: Array<Array<SqlValue>>) => Array<Row>,
 ): Call<Array<Row>> {
-  const found = limit === 0 ? null : whereToSql(where, postgresDialect)
+  const found = limit === 0 ? null : whereToRead(where, postgresDialect)
   if (found === null) {
     return () => Promise.resolve([])
   }
-  const { condition, order, values } = found
-  const text = `select ${columns} from ${table} where ${condition} order by ${order} ${limitText(values, limit)}`
+  const { parts, order, values } = found
+  // Several parts are merged in their common order, each as it comes from its index.
+  const from =
+    parts.length === 1
+      ? `${table} where ${parts[0]?.condition}`
+      : `(${parts.map(({ condition }) => `select * from ${table} where ${condition}`).join(' union all ')}) ready`
+  const text = `select ${columns} from ${from} order by ${order} ${limitText(values, limit)}`
   return async (statements) => read(await statements.run(text, values))
 }
 

@@ -66,6 +66,9 @@ const CREATE_EXECUTIONS = (table: string): string => `create table ${table} (
 -- Rows change several times within a second of their lives, so what is dead is swept early.
 with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)`
 
+/** The priority of a row. The index of the ready rows begins with it. */
+export const PRIORITY = 'coalesce(priority, 0)'
+
 /** The type of each column that is no text. */
 const TYPES = new Map<string, string>([
   ...['is_closed', 'needs_promise_cancellation', 'is_finalize_task', 'has_compensations'].map(
@@ -75,9 +78,10 @@ const TYPES = new Map<string, string>([
     (name) => [name, 'bigint'] as const,
   ),
   ...['retry_attempts', 'losses', 'depth', 'child_index'].map((name) => [name, 'bigint'] as const),
-  ...['children_tasks_count', 'children_tasks_completed_count', 'priority', 'deadline_at'].map(
+  ...['children_tasks_count', 'children_tasks_completed_count', 'children_tasks_failed_count'].map(
     (name) => [name, 'bigint'] as const,
   ),
+  ...['priority', 'deadline_at'].map((name) => [name, 'bigint'] as const),
   ...['sleep_ms_before_run', 'timeout_ms'].map((name) => [name, 'double precision'] as const),
 ])
 
@@ -89,7 +93,7 @@ export function typeOf(column: string): string {
 // A finished, closed row is in none of the partial indexes, so they stay as small as what is still to be done.
 function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
   const table = executionsTable(schema)
-  const { ready, running, unclosed, below } = PARTIAL_INDEX_CONDITIONS
+  const { ready, prioritized, running, unclosed, below } = PARTIAL_INDEX_CONDITIONS
   return [
     {
       version: 1,
@@ -104,7 +108,11 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
     {
       version: 2,
       statements: [
-        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint, add column has_compensations smallint`,
+        `alter table ${table} add column suspended_for text, add column priority bigint, add column tags text, add column deadline_at bigint, add column has_compensations smallint, add column children_tasks_failed_count bigint`,
+        // A program of the version before that is still at work finds an index of the same name: it sorts what is ready.
+        `drop index ${qualified(schema, 'executions_ready')}`,
+        `create index executions_ready on ${table} ((${PRIORITY}), start_at, seq) where ${ready}`,
+        `create index executions_prioritized on ${table} (start_at, seq) where ${prioritized}`,
       ],
     },
   ]

@@ -5,11 +5,13 @@ import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqlDialect } from '../sql/where.ts'
 import { bind, bindTexts } from './columns.ts'
 import { type Given } from './driver.ts'
+import { PRIORITY } from './schema.ts'
 
 /** How Postgres takes values in a where clause. */
 export const postgresDialect: SqlDialect = {
   bind: (values, value) => bind(values, value),
   isAmong: (values, executionIds) => `execution_id = any(${bindIds(values, executionIds)})`,
+  priority: PRIORITY,
 }
 
 /** Adds ids, which are not empty, to the values; gives the array that they are in the statement. */

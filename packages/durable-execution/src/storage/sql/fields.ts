@@ -66,6 +66,7 @@ export const SQL_FIELDS: ReadonlyArray<SqlField> = [
   number('depth', 'depth'),
   number('childIndex', 'child_index'),
   number('childrenTasksCount', 'children_tasks_count'),
+  number('childrenTasksFailedCount', 'children_tasks_failed_count'),
   json('suspendedFor', 'suspended_for'),
   number('priority', 'priority'),
   json('tags', 'tags'),

@@ -59,6 +59,7 @@ const AT = {
   depth: at('depth'),
   childIndex: at('child_index'),
   childrenTasksCount: at('children_tasks_count'),
+  childrenTasksFailedCount: at('children_tasks_failed_count'),
   suspendedFor: at('suspended_for'),
   priority: at('priority'),
   tags: at('tags'),
@@ -236,6 +237,10 @@ function readPlaceInTree(row: LeanRow, values: ReadonlyArray<SqlValue>): void {
   const childrenTasksCount = values[AT.childrenTasksCount]
   if (typeof childrenTasksCount === 'number') {
     row.childrenTasksCount = childrenTasksCount
+  }
+  const childrenTasksFailedCount = values[AT.childrenTasksFailedCount]
+  if (typeof childrenTasksFailedCount === 'number') {
+    row.childrenTasksFailedCount = childrenTasksFailedCount
   }
 }
 

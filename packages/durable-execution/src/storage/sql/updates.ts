@@ -39,6 +39,7 @@ const SETTABLE: Record<Exclude<keyof ExecutionUpdate, 'unsetError' | 'unsetExpir
   executorId: true,
   losses: true,
   childrenTasksCount: true,
+  childrenTasksFailedCount: true,
   suspendedFor: true,
   hasCompensations: true,
 }

@@ -12,19 +12,28 @@ import { type SqlValue, toSqlTime } from './fields.ts'
 
 type Status = ExecutionRow['status']
 
-/** What differs between databases: how a value, and a list of ids, is handed over. */
+/** What differs between databases: how a value, and a list of ids, is handed over, and what the priority of a row is. */
 export type SqlDialect = {
   /** Adds the value to the list and gives the text that stands for it. */
   bind: (values: Array<SqlValue>, value: SqlValue) => string
   /** The condition that `execution_id` is one of the ids; they are not empty. */
   isAmong: (values: Array<SqlValue>, executionIds: ReadonlyArray<string>) => string
+  /** The priority of a row, in the words with which the index of the ready rows begins. */
+  readonly priority: string
 }
 
 /** How the rows are found: by their ids, through one of the partial indexes, or by looking at all of them. */
-export type SqlPath = 'ids' | 'ready' | 'running' | 'unclosed' | 'all'
+export type SqlPath = 'ids' | 'ready' | 'prioritized' | 'running' | 'unclosed' | 'all'
 
 /** A where clause as SQL. */
 export type SqlWhere = { condition: string; order: string; path: SqlPath; values: Array<SqlValue> }
+
+/** What a clause reads: rows of one part or of another, each found on its own path, all in one order. */
+export type SqlRead = {
+  parts: ReadonlyArray<Pick<SqlWhere, 'condition' | 'path'>>
+  order: string
+  values: Array<SqlValue>
+}
 
 /**
  * What the partial indexes hold. A database uses one only for a query that says the same in the same
@@ -32,11 +41,38 @@ export type SqlWhere = { condition: string; order: string; path: SqlPath; values
  * Every change of a row asks whether it belongs to each of them, so the words are cheap ones: SQLite
  * builds a table for each `in` of more than two, which made settling take half as long again.
  */
-export const PARTIAL_INDEX_CONDITIONS: Record<'ready' | 'running' | 'unclosed' | 'below', string> = {
+export const PARTIAL_INDEX_CONDITIONS: Record<
+  'ready' | 'prioritized' | 'running' | 'unclosed' | 'below',
+  string
+> = {
   ready: `status = 'ready'`,
+  prioritized: `status = 'ready' and priority is not null`,
   running: `status = 'running'`,
   unclosed: `is_closed = 0 and (${statusIsOneOf(FINISHED_STATUSES)})`,
   below: `parent_execution_id is not null and (is_closed = 0 or ${statusIsOneOf(ACTIVE_STATUSES)})`,
+}
+
+/**
+ * The where clause as a read; null when nothing can match it. The index of the ready rows is sorted by priority first. Those that
+ * have none lie in it by `startAt`, and those that have one, in many queues none at all, in an index of their own.
+ */
+export function whereToRead(where: DurableTaskExecutionStorageWhere, dialect: SqlDialect): SqlRead | null {
+  if (where.type !== 'by_start_at_less_than' || knownStatuses(where.statuses).join() !== 'ready') {
+    const found = whereToSql(where, dialect)
+    return found === null ? null : { parts: [found], order: found.order, values: found.values }
+  }
+  const values: Array<SqlValue> = []
+  const startsBefore = (condition: string): string =>
+    `${condition} and start_at < ${dialect.bind(values, toSqlTime(where.startAtLessThan))}`
+  const plain = `${PARTIAL_INDEX_CONDITIONS.ready} and ${dialect.priority} = 0 and priority is null`
+  return {
+    parts: [
+      { condition: startsBefore(plain), path: 'ready' },
+      { condition: startsBefore(PARTIAL_INDEX_CONDITIONS.prioritized), path: 'prioritized' },
+    ],
+    order: 'start_at, seq',
+    values,
+  }
 }
 
 /** The where clause as SQL; null when nothing can match it. */

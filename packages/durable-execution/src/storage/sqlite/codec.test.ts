@@ -44,6 +44,7 @@ const updatable = {
   losses: count,
   childrenTasksCount: count,
   hasCompensations: fc.boolean(),
+  childrenTasksFailedCount: count,
   suspendedFor: fc.array(
     fc.record({ kind: fc.constant('sleep' as const), name: text, until: count }, PLAIN),
     { maxLength: 2 },

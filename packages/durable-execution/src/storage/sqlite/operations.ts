@@ -4,12 +4,13 @@ import { type DurableStorageTx, type DurableTaskExecutionStorageWhere } from '..
 import { type SqlValue } from '../sql/fields.ts'
 import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
-import { PARTIAL_INDEX_CONDITIONS, whereToSql } from '../sql/where.ts'
+import { PARTIAL_INDEX_CONDITIONS, whereToRead } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
 import { insertMissingRows, insertRows } from './insert.ts'
 import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
 import { columnsOf, idsOf, LEAN, sqliteDialect, tableBy, toSqlLimit, WHOLE } from './statements.ts'
-import { claimRows, renewRows, updateRows, updateRowsGuarded } from './update.ts'
+import { claimRows } from './claim.ts'
+import { renewRows, updateRows, updateRowsGuarded } from './update.ts'
 
 /** What a transaction of this storage has: the whole contract. */
 export type SqliteOperations = Required<DurableStorageTx>
@@ -72,14 +73,17 @@ function select(
   columns: string,
   limit?: number,
 ): Array<Array<SqlValue>> {
-  const found = whereToSql(where, sqliteDialect)
+  const found = whereToRead(where, sqliteDialect)
   if (found === null) {
     return []
   }
+  // Several parts are merged in their common order, which must then be among the columns.
+  const read = found.parts.length === 1 ? columns : `${columns}, ${found.order}`
+  const parts = found.parts.map(
+    ({ condition, path }) => `select ${read} from ${tableBy(path)} where ${condition}`,
+  )
   return driver
-    .prepare(
-      `select ${columns} from ${tableBy(found.path)} where ${found.condition} order by ${found.order} limit ?`,
-    )
+    .prepare(`${parts.join(' union all ')} order by ${found.order} limit ?`)
     .all([...found.values, toSqlLimit(limit)])
 }
 

@@ -22,12 +22,19 @@ export const CHILDREN_TABLE = 'durable_execution_children'
 export const INDEX_OF_PATH: Record<Exclude<SqlPath, 'all'>, string> = {
   ids: 'durable_execution_by_id',
   ready: 'durable_execution_ready',
+  prioritized: 'durable_execution_prioritized',
   running: 'durable_execution_running',
   unclosed: 'durable_execution_unclosed',
 }
 
 /** The index of the children that a cascade still has to look at. */
 export const BELOW_INDEX = 'durable_execution_below'
+
+/**
+ * The priority of a row. The index of the ready rows begins with it. It is real, so that whatever a damaged file holds is
+ * some number, and one that is read compares as the one that is kept.
+ */
+export const PRIORITY = 'cast(coalesce(priority, 0) as real)'
 
 const CREATE_EXECUTIONS = `create table ${EXECUTIONS_TABLE} (
   seq integer primary key,
@@ -84,12 +91,19 @@ const MIGRATIONS: ReadonlyArray<SqlMigration> = [
   {
     version: 2,
     statements: [
-      'suspended_for text',
-      'priority integer',
-      'tags text',
-      'deadline_at integer',
-      'has_compensations integer',
-    ].map((column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`),
+      ...[
+        'suspended_for text',
+        'priority integer',
+        'tags text',
+        'deadline_at integer',
+        'has_compensations integer',
+        'children_tasks_failed_count integer',
+      ].map((column) => `alter table ${EXECUTIONS_TABLE} add column ${column}`),
+      // The statements of a program of the version before that is still at work name this index: they sort what is ready.
+      `drop index ${INDEX_OF_PATH.ready}`,
+      `create index ${INDEX_OF_PATH.ready} on ${EXECUTIONS_TABLE} (${PRIORITY}, start_at) where ${PARTIAL_INDEX_CONDITIONS.ready}`,
+      `create index ${INDEX_OF_PATH.prioritized} on ${EXECUTIONS_TABLE} (start_at) where ${PARTIAL_INDEX_CONDITIONS.prioritized}`,
+    ],
   },
 ]
 

@@ -4,7 +4,7 @@ import { HEAVY_COLUMNS, SQL_COLUMNS, type SqlColumn, type SqlValue } from '../sq
 import { CLAIMED_COLUMNS } from '../sql/rows.ts'
 import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqlDialect, type SqlPath } from '../sql/where.ts'
-import { CHILDREN_TABLE, EXECUTIONS_TABLE, INDEX_OF_PATH } from './schema.ts'
+import { CHILDREN_TABLE, EXECUTIONS_TABLE, INDEX_OF_PATH, PRIORITY } from './schema.ts'
 
 /** Whether the column is one of the table; the list of children has a table of its own. */
 export function isInTable({ field }: SqlColumn): boolean {
@@ -26,6 +26,7 @@ export const sqliteDialect: SqlDialect = {
     values.push(JSON.stringify(executionIds.map(toSqlText)))
     return 'execution_id in (select value from json_each(?))'
   },
+  priority: PRIORITY,
 }
 
 /** What a select, or `returning`, names to read the columns. */

@@ -1,23 +1,21 @@
-/** Changing rows: by a where clause, one by one under a guard, and the two changes that come most often. */
+/** Changing rows: by a where clause, one by one under a guard, and the leases of what runs. */
 
-import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { type ExecutionUpdate } from '../../machine/execution.ts'
 import {
-  type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
   type DurableStorageRenew,
   type DurableStorageRenewed,
   type DurableTaskExecutionStorageWhere,
 } from '../contract.ts'
 import { cellAt, cellsOf, type SqlCells, toCells } from '../sql/cells.ts'
-import { type SqlColumn, type SqlValue, toSqlTime } from '../sql/fields.ts'
-import { readClaimed } from '../sql/rows.ts'
+import { type SqlColumn, toSqlTime } from '../sql/fields.ts'
 import { toSqlText } from '../sql/text.ts'
 import { type AlikeUpdates, columnsSet, groupAlike, valueSet } from '../sql/updates.ts'
-import { PARTIAL_INDEX_CONDITIONS, statusGuard, whereToSql } from '../sql/where.ts'
+import { statusGuard, whereToSql } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
 import { writeChildren } from './insert.ts'
 import { EXECUTIONS_TABLE } from './schema.ts'
-import { CLAIMED, idsOf, isInTable, sqliteDialect, tableBy, toSqlLimit } from './statements.ts'
+import { idsOf, isInTable, sqliteDialect, tableBy } from './statements.ts'
 
 /** Changes the rows that match; gives their ids. */
 export function updateRows(
@@ -58,8 +56,6 @@ export function updateRowsGuarded(
   const groups = groupAlike(updates).map(prepareGroup)
   const changed: Array<string> = []
   for (const { alike, sql, cells, children } of groups) {
-    // The status is asked for once more, of the row itself: SQLite believes what a partial index holds, and one that is
-    // damaged would have a row claimed without end, since changing the row does not take it out of the index.
     const statement = driver.prepare(sql)
     for (const [index, { executionId }] of alike.members.entries()) {
       if (statement.run(cells.map((own) => cellAt(own, index))) > 0) {
@@ -72,64 +68,6 @@ export function updateRowsGuarded(
     }
   }
   return changed
-}
-
-/** Takes the earliest due rows of the tasks; gives them as they are then. */
-export function claimRows(driver: SqliteDriver, claim: DurableStorageClaim): Array<ExecutionRow> {
-  const now = toSqlTime(claim.now)
-  const expiresAt = toSqlTime(claim.expiresAt)
-  const leaseId = toSqlText(claim.leaseId)
-  const executorId = toSqlText(claim.executorId)
-  const values: Array<SqlValue> = [now, now, expiresAt, now, leaseId, executorId]
-  values.push(now, ...claim.taskIds.map(toSqlText))
-  let excluded = ''
-  if (claim.excludedExecutionIds.length > 0) {
-    excluded = 'and execution_id not in (select value from json_each(?))'
-    values.push(JSON.stringify(claim.excludedExecutionIds.map(toSqlText)))
-  }
-  let apart = ''
-  if (claim.lossesLessThan !== undefined) {
-    apart = 'and coalesce(losses, 0) < ?'
-    values.push(claim.lossesLessThan)
-  }
-  values.push(toSqlLimit(claim.limit))
-  const statement = driver.prepare(
-    `update ${EXECUTIONS_TABLE}
-        set status = 'running', started_at = max(?, coalesce(started_at + 1, ?)), expires_at = ?, updated_at = ?,
-          lease_id = ?, executor_id = ?
-        where seq in (
-          select seq from ${tableBy('ready')}
-          where ${PARTIAL_INDEX_CONDITIONS.ready} and start_at <= ?
-            and task_id in (${claim.taskIds.map(() => '?').join(', ')}) ${excluded} ${apart}
-          order by start_at, seq limit ?)
-          and ${statusGuard(['ready'])}
-        returning ${CLAIMED}`,
-  )
-  const rows = readReturned(driver, leaseId, () => statement.all(values))
-  const claimed = readClaimed(rows, { now, expiresAt, leaseId, executorId })
-  // They come in the order of insertion, which the sort keeps among equals.
-  return claimed.sort((a, b) => a.startAt.getTime() - b.startAt.getTime())
-}
-
-// One row with a number that cannot be read must not keep all others from being claimed.
-function readReturned(
-  driver: SqliteDriver,
-  leaseId: string,
-  claim: () => Array<Array<SqlValue>>,
-): Array<Array<SqlValue>> {
-  try {
-    return claim()
-  } catch (error) {
-    if (!driver.isRangeError(error)) {
-      throw error
-    }
-    return driver
-      .prepare(
-        `select ${CLAIMED} from ${tableBy('running')}
-          where ${PARTIAL_INDEX_CONDITIONS.running} and lease_id = ? order by seq`,
-      )
-      .all([leaseId])
-  }
 }
 
 /** Moves the lapse of each lease that still holds; gives those. */

@@ -42,10 +42,10 @@ const claimed = (row: Row, { now, expiresAt, leaseId, executorId }: DurableStora
   updatedAt: now,
 })
 
-const idsOf = (rows: Array<Row>): Array<string> => rows.map((row) => row.executionId)
+export const idsOf = (rows: Array<Row>): Array<string> => rows.map((row) => row.executionId)
 
 /** A case that claims once, and expects those ids of the rows, whole and changed as a claim changes them. */
-function taking(
+export function taking(
   name: string,
   rows: Array<Row>,
   claim: DurableStorageClaim,

@@ -82,6 +82,27 @@ export const orderCases: ReadonlyArray<ConformanceCase> = [
     [[due('failed', 'ready'), ['te_d', 'te_c', 'te_b', 'te_a']]],
   ),
   ordered(
+    'by_start_at_less_than answers the earliest first, whatever their priorities',
+    [
+      startingAt('te_d', 40, { priority: 9 }),
+      startingAt('te_b', 20, { priority: -9 }),
+      startingAt('te_a', 10),
+      startingAt('te_c', 30, { priority: 0 }),
+      startingAt('te_g', 50, { priority: 3 }),
+      startingAt('te_f', 50),
+      startingAt('te_e', 45, { priority: 3, status: 'failed' }),
+      startingAt('te_h', 1_000, { priority: 1 }),
+    ],
+    [
+      [due('ready'), ['te_a', 'te_b', 'te_c', 'te_d', 'te_g', 'te_f']],
+      [due('ready', 'failed'), ['te_a', 'te_b', 'te_c', 'te_d', 'te_e', 'te_g', 'te_f']],
+      [
+        { type: 'by_statuses', statuses: ['ready'] },
+        ['te_d', 'te_b', 'te_a', 'te_c', 'te_g', 'te_f', 'te_h'],
+      ],
+    ],
+  ),
+  ordered(
     'by_statuses with expiresAtLessThan answers the earliest expiresAt first, ties in the order of insertion',
     [
       expiringAt('te_d', 40),

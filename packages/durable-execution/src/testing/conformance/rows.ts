@@ -102,6 +102,7 @@ export function fullRow(executionId: string): Required<Row> {
     depth: 3,
     childIndex: 4,
     childrenTasksCount: 2,
+    childrenTasksFailedCount: 1,
     suspendedFor: [
       { kind: 'sleep', name: 'nap', until: 7 },
       { kind: 'signal', name: 'go', ordinal: 1 },

@@ -47,7 +47,8 @@ export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
   locking: 'An update locks the rows it touches until its transaction ends',
   values: 'A value survives exactly as it was written, or is refused before it is written',
   updateWithLimit: 'updateTaskExecutionsWithLimit updates at most so many of what still matches',
-  claim: 'claimTaskExecutions takes the earliest due rows of the given tasks, each once',
+  claim:
+    'claimTaskExecutions takes due rows of the given tasks, each once: the highest priority first, of each the earliest',
   updateBatch: 'updateTaskExecutionsBatch does what the guarded updates would do one by one',
   lock: 'lockTaskExecutions locks rows, then reads them',
   fields: 'getTaskExecutionFields reads a few fields of many rows',

@@ -6,6 +6,7 @@ import { type DurableStorage } from '../../storage/contract.ts'
 import { batchCases } from './batch-cases.ts'
 import { type ConformanceCase, type ConformanceNeed } from './case.ts'
 import { claimCases } from './claim-cases.ts'
+import { claimPriorityCases } from './claim-priority-cases.ts'
 import { insertCases } from './insert-cases.ts'
 import { insertIfMissingCases } from './insert-if-missing-cases.ts'
 import { interleavingCases } from './interleaving-cases.ts'
@@ -35,6 +36,7 @@ export function storageConformanceCases(): Array<ConformanceCase> {
     ...valueCases,
     ...updateWithLimitCases,
     ...claimCases,
+    ...claimPriorityCases,
     ...batchCases,
     ...memberCases,
     ...insertIfMissingCases,

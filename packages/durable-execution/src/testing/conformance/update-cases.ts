@@ -45,6 +45,7 @@ const NEW_VALUES: Required<Omit<Update, 'unsetError' | 'unsetExpiresAt' | 'updat
   executorId: 'new_executor',
   losses: 43,
   childrenTasksCount: 1,
+  childrenTasksFailedCount: 1,
   suspendedFor: [{ kind: 'step', name: 'again', until: 105 }],
   hasCompensations: false,
 }

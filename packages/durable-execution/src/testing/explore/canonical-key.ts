@@ -88,6 +88,7 @@ function textOfRow(row: ExecutionRow): string {
     row.runOutput,
     row.output,
     row.childrenTasksCompletedCount,
+    row.childrenTasksFailedCount,
     row.childrenTasks?.map((child) => child.executionId).join(' '),
     row.childrenTasksErrors
       ?.map((child) => child.executionId)

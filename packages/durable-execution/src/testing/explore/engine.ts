@@ -3,7 +3,9 @@
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { type ExecutionRow, type LeanRow, OWN_FIELDS } from '../../machine/execution.ts'
 import { type KnownRow } from '../../machine/durable.ts'
+import { failureOf } from '../../machine/failed-children.ts'
 import { recordStep } from '../../machine/history.ts'
+import { type ChildEnd } from '../../machine/parent.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { decide, type Decision, type Family, type Rules, type Wanted } from '../../machine/family.ts'
 import { planFor, type Scenario } from './scenario.ts'
@@ -135,7 +137,12 @@ function decideWithReads(
   const known = new Map<string, KnownRow>()
   // Each round reads what the one before asked for; a tree this small needs no more than a few.
   for (let round = 0; round < 10; round++) {
-    const rules: Rules = { ...rulesFor(rows, planOf), fanIns, outputs, known }
+    const rules: Rules = {
+      ...rulesFor(rows, planOf),
+      fanIns,
+      outputs,
+      known,
+    }
     const decision = engine.decide({ rows: family }, events, rules)
     if (decision.kind === 'decided') {
       return decision
@@ -164,6 +171,8 @@ function rulesFor(rows: Rows, planOf: Rules['planOf']): Rules {
     fanIns: new Map(),
     outputs: new Map(),
     known: new Map(),
+    // Few children fail in so small a tree, and each of them is named in its parent's row.
+    failedCounts: new Map(),
   }
 }
 
@@ -173,7 +182,7 @@ function readFanIn(
 ): {
   runInput: string
   runOutput: string
-  children: Array<{ taskId: string; executionId: string; output: string | undefined }>
+  children: Array<{ taskId: string; executionId: string } & ChildEnd>
 } {
   const parent = rows.get(parentId)
   return {
@@ -183,6 +192,7 @@ function readFanIn(
       taskId,
       executionId,
       output: rows.get(executionId)?.output,
+      failure: failureOf(rows.get(executionId) ?? {}),
     })),
   }
 }

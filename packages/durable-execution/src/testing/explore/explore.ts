@@ -57,6 +57,8 @@ class Search {
   worldsCount = 0
   stepsCount = 0
   readonly #scenario: Scenario
+  readonly #toleratedFailures = (taskId: string): number =>
+    this.#scenario.tasks[taskId]?.toleratedFailures ?? 0
   readonly #engine: Engine
   readonly #keys: CanonicalKeys
   readonly #numbers = new Map<string, number>()
@@ -127,7 +129,10 @@ class Search {
     if (wrong.length === 0 && to < 0) {
       // Only a world that was not seen before needs to be looked at.
       const counting = { maxLosses: isKeepingFewFields === true ? undefined : maxLosses }
-      wrong.push(...checkWorld(next.rows.values(), NOW), ...checkHistory(next.rows, next.history, counting))
+      wrong.push(
+        ...checkWorld(next.rows.values(), { toleratedFailures: this.#toleratedFailures, now: NOW }),
+        ...checkHistory(next.rows, next.history, counting),
+      )
     }
     return wrong[0]
   }

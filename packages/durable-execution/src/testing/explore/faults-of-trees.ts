@@ -2,6 +2,7 @@
 
 import { type OutsideEvent } from '../../machine/event.ts'
 import { type LeanRow } from '../../machine/execution.ts'
+import { decide } from '../../machine/family.ts'
 import { childRows, fanIn } from '../../machine/parent.ts'
 import { type Engine } from './engine.ts'
 import { type PlantedFault } from './faults.ts'
@@ -150,6 +151,25 @@ export const TREE_FAULTS: ReadonlyArray<PlantedFault> = [
     caughtBy: ['S9'],
   },
   {
+    name: 'a failure that may be is not counted',
+    what: 'a child that may fail is closed, and its parent goes on without counting it',
+    breaks: {
+      decide: withUpdates(({ update }) => {
+        const { childrenTasksErrors, childrenTasksFailedCount, ...others } = update
+        return childrenTasksErrors === undefined || childrenTasksFailedCount === undefined ? update : others
+      }),
+    },
+    scenario: 'children that may fail',
+    caughtBy: ['S12'],
+  },
+  {
+    name: 'one failure too many',
+    what: 'a parent goes on though one more of its children failed than may',
+    breaks: { decide: toleratingOneMore },
+    scenario: 'one child may fail',
+    caughtBy: ['S12'],
+  },
+  {
     name: 'the last child moves nobody',
     what: 'the last child is counted, and the parent goes on waiting',
     breaks: { decide: afterwards(leaveWaiting) },
@@ -157,6 +177,16 @@ export const TREE_FAULTS: ReadonlyArray<PlantedFault> = [
     caughtBy: ['S12'],
   },
 ]
+
+function toleratingOneMore(
+  ...[family, events, rules]: Parameters<Engine['decide']>
+): ReturnType<Engine['decide']> {
+  const planOf: typeof rules.planOf = (taskId) => {
+    const plan = rules.planOf(taskId)
+    return plan === undefined ? plan : { ...plan, toleratedFailures: (plan.toleratedFailures ?? 0) + 1 }
+  }
+  return decide(family, events, { ...rules, planOf })
+}
 
 function insertChildrenAnyway(
   ...[decision, family, events]: Parameters<Parameters<typeof afterwards>[0]>

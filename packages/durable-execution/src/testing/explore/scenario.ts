@@ -1,9 +1,10 @@
 /** What an exploration is about: which tasks there are, who runs them, and how much may go wrong. */
 
+import { assert } from '../../base/assert.ts'
 import { type DurableExecutionErrorStorageObject } from '../../base/errors.ts'
 import { type DurableTaskRetryOptions } from '../../machine/execution.ts'
+import { type Composed, type FanIn, type ParentPlan } from '../../machine/parent.ts'
 import { type DurableCode } from './durable-code.ts'
-import { type Composed, type ParentPlan } from '../../machine/parent.ts'
 
 /** How a run may end. */
 export type Outcome =
@@ -19,6 +20,8 @@ export type TaskSketch = {
   retryOptions?: DurableTaskRetryOptions
   /** The task that is run last; only of parents. */
   finalizeTaskId?: string
+  /** How many of its children may end badly; none if absent. */
+  toleratedFailures?: number
   /** Whether the outputs of its children cannot be put together. */
   isFanInBroken?: boolean
 }
@@ -73,16 +76,23 @@ export function planFor(scenario: Scenario, taskId: string): ParentPlan | undefi
   if (task === undefined || !task.outcomes.some((outcome) => outcome.kind === 'fanned_out')) {
     return undefined
   }
-  const compose = (): Composed =>
-    task.isFanInBroken === true ? { error: genericError('Outputs cannot be read') } : { text: 'outputs' }
-  const finalizeId = task.finalizeTaskId
-  if (finalizeId === undefined) {
-    return { composeOutput: compose }
+  const compose = ({ children }: FanIn): Composed => {
+    const isClear = children.every(
+      ({ output, failure }) => (output === undefined) === (failure !== undefined),
+    )
+    assert(task.toleratedFailures === undefined || isClear, 'a child ended well and badly, or neither')
+    return task.isFanInBroken === true
+      ? { error: genericError('Outputs cannot be read') }
+      : { text: 'outputs' }
   }
-  return {
-    composeOutput: compose,
-    finalize: { template: templateOf(scenario, finalizeId), composeInput: compose },
+  const plan: ParentPlan = { composeOutput: compose }
+  if (task.toleratedFailures !== undefined) {
+    plan.toleratedFailures = task.toleratedFailures
   }
+  if (task.finalizeTaskId !== undefined) {
+    plan.finalize = { template: templateOf(scenario, task.finalizeTaskId), composeInput: compose }
+  }
+  return plan
 }
 
 /** What every execution of the task starts out with. */

@@ -203,6 +203,41 @@ export const SCENARIOS: ReadonlyArray<Scenario> = [
   },
   {
     ...usual,
+    name: 'children that may fail',
+    about: 'a parent that goes on when its children have ended, however they did, and rows locked lean',
+    tasks: {
+      parent: {
+        outcomes: [fansOut('child', 'retried')],
+        finalizeTaskId: 'last',
+        toleratedFailures: Infinity,
+      },
+      child: plain,
+      retried,
+      last: good,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child', 'retried', 'last'),
+    isLockingLean: true,
+    misfortunes: { crashes: 1, cancels: 1 },
+  },
+  {
+    ...usual,
+    name: 'one child may fail',
+    about:
+      'three children of which one may fail, closed by sweeps, on a storage that keeps no count of its own',
+    tasks: {
+      parent: { outcomes: [fansOut('child', 'child', 'child')], toleratedFailures: 1 },
+      child: plain,
+    },
+    rootTaskId: 'parent',
+    executors: both('parent', 'child'),
+    isSettlingWithParents: false,
+    isSweepingTogether: true,
+    isKeepingFewFields: true,
+    misfortunes: { cancels: 1 },
+  },
+  {
+    ...usual,
     name: "the contract's fields only",
     about: 'a storage that keeps no leases, losses, depths and places: the fence is startedAt alone',
     tasks: {

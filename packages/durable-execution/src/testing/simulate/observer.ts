@@ -52,7 +52,7 @@ export class Observer {
       }
     }
     const touched = commit.trees()
-    this.violations.push(...checkWorld(touched, nowMs))
+    this.violations.push(...checkWorld(touched, { now: nowMs }))
     const rows = new Map(touched.map((row) => [row.executionId, row]))
     const history = new Map(
       touched.map(({ executionId }) => [executionId, historyOf(this.#history, executionId)]),

@@ -146,8 +146,10 @@ export class ServerTransaction implements Holder {
         !this.#server.locks.isHeldByOther(row.executionId, this),
     )
     const claimed: Array<ExecutionRow> = []
-    const earliest = due.toSorted((a, b) => a.startAt.getTime() - b.startAt.getTime())
-    for (const row of earliest.slice(0, claim.limit)) {
+    const inOrder = due.toSorted(
+      (a, b) => (b.priority ?? 0) - (a.priority ?? 0) || a.startAt.getTime() - b.startAt.getTime(),
+    )
+    for (const row of inOrder.slice(0, claim.limit)) {
       await this.#lock(row.executionId)
       const startedAt = new Date(Math.max(claim.now.getTime(), (row.startedAt?.getTime() ?? -Infinity) + 1))
       const { leaseId, executorId, expiresAt, now } = claim

@@ -140,7 +140,7 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
       timeoutMs: HOUR,
       run: async (ctx, input: number) => {
         const all = await ctx.runTasks([1, 2, 3].map((of) => ({ task: child, input: of * input })))
-        return (all as Array<number>).reduce((sum, one) => sum + one, 0)
+        return all.reduce((sum, one) => sum + one, 0)
       },
     })
     await world.until(executor.start())
@@ -230,7 +230,7 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
       const rows = await world.rows()
       assert.deepEqual(
         rows.map(({ status, isClosed }) => [status, isClosed]),
-        Array(4).fill(['cancelled', true]),
+        Array.from({ length: 4 }, () => ['cancelled', true]),
       )
       assert.equal(
         started.every(({ ctx }) => ctx.cancelSignal.isCancelled()),
@@ -316,9 +316,7 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
         timeoutMs: HOUR,
         run: async (ctx, left: number): Promise<number> => {
           const step = await ctx.step('one', () => 1)
-          return left === 0
-            ? step
-            : step + ((await ctx.runTask<number, number>({ id: 'flow' }, left - 1)) as number)
+          return left === 0 ? step : step + (await ctx.runTask<number, number>({ id: 'flow' }, left - 1))
         },
       })
       await world.until(executor.start())
@@ -419,7 +417,7 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
     })
     await world.until(executor.start())
     const end = await world.finish(await executor.enqueueTask(flow, undefined))
-    const messages = end.status === 'completed' ? (end.output as Array<string>) : []
+    const messages = end.status === 'completed' ? end.output : []
     assert.deepEqual(
       messages.map((message) => message.slice(0, 27)),
       [

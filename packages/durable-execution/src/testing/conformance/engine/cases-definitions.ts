@@ -199,6 +199,6 @@ const rowCases: Array<EngineConformanceCase> = [
   ),
 ]
 
-const PLANNED = ['queue', 'limitKey', 'priority']
+const PLANNED = ['queue', 'limitKey']
 
 export const DEFINITION_CASES: Array<EngineConformanceCase> = [...optionCases, ...rowCases]

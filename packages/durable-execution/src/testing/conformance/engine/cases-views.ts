@@ -16,6 +16,7 @@ const ALWAYS = [
   'sleepMsBeforeRun',
   'timeoutMs',
   'runInput',
+  'priority',
   'status',
   'retryAttempts',
   'createdAt',

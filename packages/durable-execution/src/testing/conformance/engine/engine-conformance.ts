@@ -7,9 +7,9 @@ import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
-import { COMPENSATING_CASES } from './cases-compensating.ts'
-import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
+import { CHILDREN_POLICY_CASES } from './cases-children-policies.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
+import { COMPENSATING_CASES } from './cases-compensating.ts'
 import { TREE_DEADLINE_CASES } from './cases-deadlines-of-trees.ts'
 import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
@@ -37,6 +37,7 @@ import { OBSERVING_CASES } from './cases-observing.ts'
 import { ONE_ROW_CASES } from './cases-one-row.ts'
 import { OUTAGE_CASES } from './cases-outages.ts'
 import { PARENT_CASES } from './cases-parents.ts'
+import { PRIORITY_CASES } from './cases-priority.ts'
 import { RECOVERY_CASES } from './cases-recovery.ts'
 import { REFUSED_CHILDREN_CASES } from './cases-refused-children.ts'
 import { RETRY_CASES } from './cases-retries.ts'
@@ -50,6 +51,8 @@ import { START_AT_TAGS_CASES } from './cases-start-at-tags.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
+import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
+import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
 import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
 import { VIEW_CASES } from './cases-views.ts'
@@ -79,6 +82,7 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
     ...START_AT_TAGS_CASES,
     ...KEY_CASES,
     ...RIVAL_KEY_CASES,
+    ...PRIORITY_CASES,
     ...ATTEMPT_CASES,
     ...RETRY_CASES,
     ...TIMEOUT_CASES,
@@ -94,6 +98,9 @@ const TASKS_AND_ATTEMPTS: EngineTheme = {
   ],
   needsOptionalFields: {
     'difference.losses_counted': 'the count of losses is not among the fields it keeps',
+    'priority.order': 'the priority is not among the fields it keeps',
+    'priority.below': 'the priority is not among the fields it keeps',
+    'priority.shown': 'the priority is not among the fields it keeps',
     'limit.depth': 'how deep a row is is not among the fields it keeps',
     'tags.kept': 'tags are not among the fields it keeps',
     ...Object.fromEntries(
@@ -113,6 +120,8 @@ const TREES: EngineTheme = {
     ...PARENT_CASES,
     ...REFUSED_CHILDREN_CASES,
     ...FAILING_CHILDREN_CASES,
+    ...CHILDREN_POLICY_CASES,
+    ...TOLERATED_FAILURES_CASES,
     ...FINALIZE_CASES,
     ...NESTED_FINALIZE_CASES,
     ...CLOSING_CASES,

@@ -2,10 +2,12 @@
 
 import { DEADLINE_RULES } from './cases-deadlines.ts'
 import { KEY_RULES } from './cases-keys.ts'
+import { PRIORITY_RULES } from './cases-priority.ts'
 import { START_AT_TAGS_RULES } from './cases-start-at-tags.ts'
 
 /** Rule ids and what each says. */
 export const RULES_A: Record<string, string> = {
+  ...PRIORITY_RULES,
   'task_id.length': 'A task id has 1 to 255 characters.',
   'task_id.characters': 'A task id has letters, digits and underscores alone.',
   'task_id.unique': 'An executor knows one task of an id.',

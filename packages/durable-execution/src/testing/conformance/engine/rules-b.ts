@@ -1,8 +1,10 @@
 /** The rules of parents, closing, cancelling, waiting and trees, each in a sentence. */
 
+import { CHILDREN_POLICY_RULES } from './cases-children-policies.ts'
 import { RUN_TASK_RULES } from './cases-run-task.ts'
 
 export const RULES_B: Record<string, string> = {
+  ...CHILDREN_POLICY_RULES,
   'parent.fan_out':
     'a parent that has run waits, and its children appear with its status and output in one transaction',
   'parent.places': 'a child names the execution it is a child of, and the top of its tree',
