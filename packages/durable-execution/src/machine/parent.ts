@@ -19,7 +19,6 @@ import {
 import { addWishes } from './new-row.ts'
 import { parentErrorOf } from './parent-error.ts'
 import { setPriority } from './priority.ts'
-import { isCompensation } from './records.ts'
 
 /** What the rules must know of a parent's task: how its outputs are put together, and what comes last. */
 export type ParentPlan = {
@@ -255,6 +254,5 @@ function rowBelow(
   if (parent.depth !== undefined) {
     row.depth = parent.depth + 1
   }
-  // What undoes begins when the deadline may be over, and has all the time it needs.
-  return addWishes(row, child, isCompensation(row) ? Infinity : deadlineOf(parent))
+  return addWishes(row, child, deadlineOf(parent))
 }
