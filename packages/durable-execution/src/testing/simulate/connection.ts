@@ -11,6 +11,7 @@ import {
   type DurableStorageTx,
 } from '../../storage/contract.ts'
 import { type Chance } from './chance.ts'
+import { copy, copyLean } from './copy.ts'
 import { type Scheduler, type Source } from './scheduler.ts'
 import { connectionError, type ServerTransaction, type SimServer } from './server.ts'
 import { EPOCH_MS, type SimProcess } from './sim-process.ts'
@@ -276,28 +277,4 @@ function membersOn(on: ServerTransaction, ask: Ask): Partial<DurableStorageTx> {
       ask(`${ranges.length} ranges of ids`, () => on.inRanges(ranges).map(copy)),
     getTaskExecutionIdsBelow: (parentId, limit) => ask('ids below', () => on.idsBelow(parentId, limit)),
   }
-}
-
-function copyLean(row: ExecutionRow): Omit<ExecutionRow, 'runInput'> {
-  const { childrenTasks: _c, runInput: _i, runOutput: _r, output: _o, ...lean } = row
-  return copy(lean)
-}
-
-/** A message shares nothing with what its sender keeps. */
-function copy<T extends object>(fields: T): T {
-  const copied: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(fields)) {
-    copied[name] = copyValue(value)
-  }
-  return copied as T
-}
-
-function copyValue(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) {
-    return value
-  }
-  if (value instanceof Date) {
-    return new Date(value)
-  }
-  return Array.isArray(value) ? value.map(copyValue) : copy(value)
 }

@@ -1,6 +1,6 @@
 /** The committed rows of the simulated database, found without a look at each. */
 
-import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow, isFinishedStatus, OWN_FIELDS } from '../../machine/execution.ts'
 
 type Rows = ReadonlyMap<string, ExecutionRow>
 
@@ -68,4 +68,13 @@ export class KeptRows {
 
 function rootOf({ rootTask, executionId }: ExecutionRow): string {
   return rootTask?.executionId ?? executionId
+}
+
+/** The row as a storage keeps it that knows the contract alone. */
+export function withoutOwnFields(row: ExecutionRow): ExecutionRow {
+  const kept: Partial<ExecutionRow> = { ...row }
+  for (const field of OWN_FIELDS) {
+    delete kept[field]
+  }
+  return kept as ExecutionRow
 }

@@ -4,12 +4,7 @@
  */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import {
-  type ExecutionRow,
-  type ExecutionUpdate,
-  isFinishedStatus,
-  OWN_FIELDS,
-} from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import {
   alreadyExistsMessage,
@@ -21,7 +16,7 @@ import {
   type DurableTaskExecutionStorageWhere,
 } from '../../storage/contract.ts'
 import { type Holder, Locks } from './locks.ts'
-import { KeptRows } from './kept-rows.ts'
+import { KeptRows, withoutOwnFields } from './kept-rows.ts'
 import { atMost, inOrder, matches } from './matching.ts'
 
 type Rows = ReadonlyMap<string, ExecutionRow>
@@ -300,12 +295,4 @@ export class ServerTransaction implements Holder {
 /** What a driver says when the connection is gone. */
 export function connectionError(why: string): Error {
   return Object.assign(new Error(`simulated storage fault: ${why}`), { code: '08006' })
-}
-
-function withoutOwnFields(row: ExecutionRow): ExecutionRow {
-  const kept: Partial<ExecutionRow> = { ...row }
-  for (const field of OWN_FIELDS) {
-    delete kept[field]
-  }
-  return kept as ExecutionRow
 }
