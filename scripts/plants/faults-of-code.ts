@@ -51,8 +51,20 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/durable/compensation.ts',
-        from: 'replay.registered.toReversed()',
-        to: 'replay.registered',
+        from: '[...registered.values()].toReversed()',
+        to: 'registered.values()',
+      },
+    ],
+  },
+  {
+    name: 'undone-as-the-last-attempt-went',
+    what: 'what only an earlier attempt registered is left as it is',
+    breaks: 'what was registered is undone, the last first',
+    patches: [
+      {
+        file: 'executor/durable/compensation.ts',
+        from: 'for (let retryAttempts = 0;',
+        to: 'for (let { retryAttempts } = parent;',
       },
     ],
   },

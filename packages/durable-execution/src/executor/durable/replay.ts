@@ -13,7 +13,12 @@ import { timedOutError } from './signals.ts'
 import { type StepFunction } from './step.ts'
 
 /** What was registered to be undone. */
-type Registered = { name: string; fn: StepFunction<unknown>; options: DurableStepOptions | null | undefined }
+export type Registered = {
+  id: string
+  name: string
+  fn: StepFunction<unknown>
+  options: DurableStepOptions | null | undefined
+}
 
 /** What a call gave then; undefined if it had given nothing when the execution ended. */
 type Given = { value: unknown } | { error: unknown } | undefined
@@ -71,11 +76,11 @@ export class Replay {
         this.#answer(async () => await this.#children(children)),
       compensate: (name: string, fn: StepFunction<unknown>, options?: DurableStepOptions | null) =>
         this.#answer(async () => {
-          const row = await this.#read(this.#idOf(name))
-          if (row === undefined) {
+          const id = this.#idOf(name)
+          if ((await this.#read(id)) === undefined) {
             return undefined
           }
-          this.registered.push({ name, fn, options })
+          this.registered.push({ id, name, fn, options })
           return { value: undefined }
         }),
       setState: () => this.#answer(() => Promise.resolve({ value: undefined })),
@@ -112,19 +117,14 @@ export class Replay {
   }
 
   async #step(id: string, name: string, options: unknown): Promise<Given> {
-    const done = await this.#read(id)
-    if (done !== undefined) {
-      return this.#value(done.output)
-    }
     const { maxAttempts } = resolveStepOptions(name, options).retryOptions
-    // The last attempt may have ended before it came as far as those before, and what they registered is to be undone, too.
-    for (let attempt = this.#row.retryAttempts; attempt >= 0; attempt -= 1) {
-      const failed = await this.#lastFailure(id, attempt, maxAttempts)
-      if (failed !== undefined) {
-        return failed
-      }
+    const failed = await this.#lastFailure(id, this.#row.retryAttempts, maxAttempts)
+    // A later attempt may have done what failed in this one.
+    if (failed !== undefined) {
+      return failed
     }
-    return undefined
+    const done = await this.#read(id)
+    return done === undefined ? undefined : this.#value(done.output)
   }
 
   /** The error of the step in that attempt, if it had no try left. */

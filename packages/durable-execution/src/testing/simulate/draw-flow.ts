@@ -68,6 +68,9 @@ function drawMove(chance: Chance, bounds: Bounds): Move {
   if (isBranch) {
     return drawStep(chance)
   }
+  if (dice < 0.83) {
+    return { move: 'fickle', attempts: chance.between(1, FLAKY_RETRIES) }
+  }
   if (dice < 0.9) {
     return drawUndo(chance)
   }

@@ -126,14 +126,16 @@ function judgeChildren(rows: Rows, report: Report): void {
   }
 }
 
+// More than any flow has.
+const MOST_UNDOS = 16
+
 /** Of what ended badly all that was registered is undone, the last first; of what completed nothing. */
 function judgeUndoing(rows: Rows, row: ExecutionRow, report: Report): void {
   const prefix = idPrefix(row.executionId)
   const undoing = rows.get(compensationId(prefix))
-  const registered: Array<string> = []
-  while (rows.has(callId(prefix, undoName(registered.length), 1))) {
-    registered.push(undoName(registered.length))
-  }
+  const registered = Array.from({ length: MOST_UNDOS }, (_, nth) => undoName(nth)).filter((name) =>
+    rows.has(callId(prefix, name, 1)),
+  )
   if (row.status === 'completed' || registered.length === 0 || row.executionId.endsWith('!compensation')) {
     if (undoing !== undefined) {
       report(row.executionId, `it is ${row.status}, ${registered.length} were registered, and it is undone`)

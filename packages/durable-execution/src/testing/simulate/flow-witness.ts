@@ -33,6 +33,7 @@ export class FlowWitness {
   /** What each call gave, when it gave it first. */
   readonly given: Map<string, string> = new Map()
   readonly #open = new Map<string, OpenWait>()
+  readonly #replays = new Set<string>()
   #tokens = 0
 
   constructor(options: FlowWitnessOptions) {
@@ -42,7 +43,13 @@ export class FlowWitness {
   /** A run of durable code begins in the process. */
   begin(by: string, context: DurableTaskRunContext): FlowRun {
     const run = new FlowRun(this, by, context)
-    this.options.started(by, run.runId)
+    // To find out what is to be undone the function is run as in each attempt.
+    if (!run.isReplay || !this.#replays.has(run.leaseName)) {
+      this.options.started(by, run.runId)
+    }
+    if (run.isReplay) {
+      this.#replays.add(run.leaseName)
+    }
     return run
   }
 
@@ -103,6 +110,11 @@ export class FlowRun {
     this.#startedAt = this.isReplay ? startOf(undoing) : context.fencingToken
   }
 
+  /** Names the claim that it belongs to. */
+  get leaseName(): string {
+    return `${this.runId} ${this.#startedAt}`
+  }
+
   /** The id of the next call of that name. */
   next(name: string): string {
     const ordinal = (this.#ordinals.get(name) ?? 0) + 1
@@ -134,10 +146,7 @@ export class FlowRun {
 
   /** A step failed at its last try, of that number. */
   sawFailure(stepId: string, number: number): void {
-    const attempts = this.isReplay
-      ? Array.from({ length: this.#attempt + 1 }, (_, at) => at)
-      : [this.#attempt]
-    if (!attempts.some((attempt) => this.#row(tryId(stepId, attempt, number)) !== undefined)) {
+    if (this.#row(tryId(stepId, this.#attempt, number)) === undefined) {
       this.#report(`${stepId} failed at its try ${number}, which is not recorded`)
     }
   }

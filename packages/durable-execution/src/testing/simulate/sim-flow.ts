@@ -63,6 +63,9 @@ async function doMove(move: Move, scene: Scene): Promise<number> {
     case 'undo':
       await registerUndo(move, scene)
       return 0
+    case 'fickle':
+      await doFickle(move, scene)
+      return 0
     case 'state':
       await scene.ctx.setState(move.value)
       return 0
@@ -142,6 +145,26 @@ async function doChildren(move: MoveOf<'children'>, { ctx, run, tasks, branch }:
       run.sawFailedChild(ids, failed.executionId)
     }
     return caught(move, error, failed !== undefined)
+  }
+}
+
+async function doFickle({ attempts }: MoveOf<'fickle'>, { ctx, run, undos }: Scene): Promise<void> {
+  const name = undoName(undos.count)
+  undos.count += 1
+  const stepId = run.next('fickle')
+  try {
+    const result = await ctx.step('fickle', (step) => {
+      const given = run.calls(step, 0)
+      if (ctx.attempt < attempts) {
+        throw new DurableExecutionError(`${PLANNED} of a step`, false)
+      }
+      return given
+    })
+    run.sawStep(stepId, result)
+  } catch (error) {
+    caught({ isCaught: true }, error, error instanceof Error && error.message.startsWith(PLANNED))
+    run.sawFailure(stepId, 0)
+    await ctx.compensate(name, (step) => run.undoes(step))
   }
 }
 

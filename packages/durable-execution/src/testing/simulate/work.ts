@@ -34,6 +34,8 @@ export type Move =
   | { move: 'children'; works: ReadonlyArray<Work>; isCaught: boolean }
   /** Registers something to be undone, whose first tries fail; with `isHopeless` all do. */
   | { move: 'undo'; failures: number; isHopeless: boolean }
+  /** A step that fails in the first attempts, which then register something to be undone, and is done in later ones. */
+  | { move: 'fickle'; attempts: number }
   | { move: 'state'; value: number }
   /** Throws in the first attempts. */
   | { move: 'throw'; attempts: number }
@@ -74,6 +76,7 @@ function expectedOfMove(move: Move): number | undefined {
       return sumOf(0, move.branches.flat().map(expectedOfMove))
     case 'sleep':
     case 'undo':
+    case 'fickle':
     case 'state':
       return 0
   }

@@ -91,6 +91,41 @@ export const UNDOING_ALL_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'compensation.every_attempt',
+    'what the first attempt registered is undone though the second went another way',
+    async (world) => {
+      const executor = world.newExecutor()
+      const log: Array<string> = []
+      const task = executor.task({
+        id: 'otherwise',
+        timeoutMs: HOUR,
+        retryOptions: { maxAttempts: 1, baseDelayMs: 5_000 },
+        run: async (ctx) => {
+          await ctx.compensate('first', () => log.push('undo first'))
+          try {
+            await ctx.step('hotel', () => {
+              if (ctx.attempt === 0) {
+                throw new Error('booked up')
+              }
+            })
+          } catch {
+            await ctx.compensate('tent', () => log.push('undo tent'))
+            await ctx.step('tent', () => log.push('tent'))
+          }
+          await ctx.compensate('last', () => log.push(`undo last of ${ctx.attempt}`))
+          throw new Error('it rains')
+        },
+      })
+      await world.until(executor.start())
+      const handle = await executor.enqueueTask(task, undefined)
+      assert.equal((await world.finish(handle)).status, 'failed')
+      const undone = await compensationOf(world, handle.getTaskExecutionId())
+      assert.equal(undone.status, 'completed')
+      assert.deepEqual(log, ['tent', 'undo last of 1', 'undo tent', 'undo first'])
+    },
+  ),
+
+  engineCase(
     'compensation.beside_failed_child',
     'what was registered after a child had failed is undone though its sibling was cancelled',
     async (world) => {
