@@ -2,6 +2,7 @@
 
 import { CARRYING_FAULTS } from './faults-of-carrying.ts'
 import { CLAIM_FAULTS } from './faults-of-claims.ts'
+import { CODE_FAULTS } from './faults-of-code.ts'
 import { OUTCOME_FAULTS } from './faults-of-outcomes.ts'
 import { TREE_FAULTS } from './faults-of-trees.ts'
 import { type Plant } from './plant.ts'
@@ -13,9 +14,12 @@ export const PLANTS: ReadonlyArray<Plant> = [
   ...CARRYING_FAULTS,
 ]
 
+/** Those that the simulator alone is asked about, in its tests. */
+export const SIMULATED_PLANTS: ReadonlyArray<Plant> = CODE_FAULTS
+
 /** The fault of that name. */
 export function plantNamed(name: string): Plant {
-  const plant = PLANTS.find((each) => each.name === name)
+  const plant = [...PLANTS, ...SIMULATED_PLANTS].find((each) => each.name === name)
   if (plant === undefined) {
     throw new Error(`There is no plant ${name}; --list-plants names them`)
   }

@@ -115,7 +115,9 @@ export async function findBelow(transact: Transact, executionId: string): Promis
   return await transact(async (tx) => {
     if (tx.getTaskExecutionIdsBelow) {
       const found = await readFields(tx, [executionId], PARENT_END_FIELDS)
-      const ids = await tx.getTaskExecutionIdsBelow(executionId, LIMITS.idsPerCall)
+      const all = await tx.getTaskExecutionIdsBelow(executionId, LIMITS.idsPerCall)
+      // What undoes is there if somebody else has closed the row meanwhile, and is to go on.
+      const ids = all.filter((id) => id !== compensationId(idPrefix(executionId)))
       const parent = found.get(executionId)
       const message = parent === undefined ? '' : parentEndedMessage(parent as LeanRow)
       return { ...(await sortBelow(tx, ids)), message }

@@ -41,7 +41,7 @@ export {
 export { hideOptionalMembers } from './hide-optional-members.ts'
 export { TestKitError } from './kit-error.ts'
 export { type SimViolation } from './simulate/observer.ts'
-export { type SimDeed, type SimPlan } from './simulate/plan.ts'
+export { type SimDeed, type SimPlan, type SimWish } from './simulate/plan.ts'
 export { explainSimulation, type SimFailure, simulate } from './simulate/simulate.ts'
 export { type SimResult } from './simulate/simulation.ts'
 export { createTestExecutor, type TestExecutor, type TestExecutorOptions } from './test-executor.ts'

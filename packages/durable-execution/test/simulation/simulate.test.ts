@@ -6,6 +6,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
+import { SIMULATED_PLANTS } from '../../../../scripts/plants/faults.ts'
 import { planOf, type SimPlan } from '../../src/testing/simulate/plan.ts'
 import { explainSimulation, simulate } from '../../src/testing/simulate/simulate.ts'
 
@@ -50,7 +51,13 @@ describe('what once broke a promise', () => {
 })
 
 describe('planted faults', () => {
-  it.each(['no-lease-guard', 'no-parent-lock', 'no-status-guard'])('%s is found', (name) => {
+  const few = SIMULATED_PLANTS.map(({ name }) => [name, '1..200'] as const)
+  it.each([
+    ['no-lease-guard', '1..1000'],
+    ['no-parent-lock', '1..1000'],
+    ['no-status-guard', '1..1000'],
+    ...few,
+  ] as const)('%s is found', (name, seeds) => {
     const { status, stdout } = spawnSync(
       process.execPath,
       [
@@ -60,7 +67,7 @@ describe('planted faults', () => {
         '--plant',
         name,
         '--seeds',
-        '1..1000',
+        seeds,
       ],
       { encoding: 'utf8' },
     )

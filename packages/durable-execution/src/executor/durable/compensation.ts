@@ -1,5 +1,5 @@
 /**
- * Undoing what an execution did that ended badly. The function of its task is run once more over what the execution remembers:
+ * Undoing what an execution did that ended badly. The function of its task is run once more, as in each of its attempts, over what the execution remembers:
  * as far as that goes, each call gives what it gave then. The first call that has no answer ends that, and so does the end of
  * the function; then what was registered on the way is undone, the last first, each as a step of this execution.
  */
@@ -9,7 +9,7 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
-import { Replay } from './replay.ts'
+import { type Registered, Replay } from './replay.ts'
 
 const UNDO_RETRIES = { maxAttempts: 10, baseDelayMs: 1_000, delayMultiplier: 2, maxDelayMs: 60_000 }
 
@@ -20,7 +20,8 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   assert(calls !== undefined && row.parentTask !== undefined, `${row.executionId} has nothing to undo`)
   const parentId = row.parentTask.executionId
   const history = calls.historyOf(parentId)
-  const replay = await calls.group('compensate', async () => {
+  const registered = new Map<string, Registered>()
+  await calls.group('compensate', async () => {
     await calls.insist(async () => await history.look([parentId]))
     const parent = history.known(parentId)
     if (parent === undefined) {
@@ -29,14 +30,21 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
         false,
       )
     }
-    const over = new Replay(calls, history, parent)
-    const context = createRunContext({ ...attempt, row: parent }, () => over.code)
-    await over.untilOver(async () => await definition.run(context, input))
-    return over
+    // Each attempt may have gone another way: where a step failed, that a later one did, or that the last one never came to.
+    for (let retryAttempts = 0; retryAttempts <= parent.retryAttempts; retryAttempts += 1) {
+      const ended = { ...parent, retryAttempts }
+      const over = new Replay(calls, history, ended)
+      const context = createRunContext({ ...attempt, row: ended }, () => over.code)
+      await over.untilOver(async () => await definition.run(context, input))
+      for (const one of over.registered) {
+        // It keeps its place, and knows what the last attempt knew.
+        registered.set(one.id, one)
+      }
+    }
   })
   const undone: Array<string> = []
   let failure: unknown
-  for (const { name, fn, options } of replay.registered.toReversed()) {
+  for (const { name, fn, options } of [...registered.values()].toReversed()) {
     try {
       await code.step(name, fn, { retryOptions: UNDO_RETRIES, ...options })
       undone.push(name)

@@ -13,7 +13,12 @@ import { timedOutError } from './signals.ts'
 import { type StepFunction } from './step.ts'
 
 /** What was registered to be undone. */
-type Registered = { name: string; fn: StepFunction<unknown>; options: DurableStepOptions | null | undefined }
+export type Registered = {
+  id: string
+  name: string
+  fn: StepFunction<unknown>
+  options: DurableStepOptions | null | undefined
+}
 
 /** What a call gave then; undefined if it had given nothing when the execution ended. */
 type Given = { value: unknown } | { error: unknown } | undefined
@@ -73,11 +78,11 @@ export class Replay {
         this.#answer(async () => await this.#children(children)),
       compensate: (name: string, fn: StepFunction<unknown>, options?: DurableStepOptions | null) =>
         this.#answer(async () => {
-          const row = await this.#read(this.#idOf(name))
-          if (row === undefined) {
+          const id = this.#idOf(name)
+          if ((await this.#read(id)) === undefined) {
             return undefined
           }
-          this.registered.push({ name, fn, options })
+          this.registered.push({ id, name, fn, options })
           return { value: undefined }
         }),
       setState: () => this.#answer(() => Promise.resolve({ value: undefined })),
@@ -114,13 +119,20 @@ export class Replay {
   }
 
   async #step(id: string, name: string, options: unknown): Promise<Given> {
-    const done = await this.#read(id)
-    if (done !== undefined) {
-      return this.#value(done.output)
-    }
     const { maxAttempts } = resolveStepOptions(name, options).retryOptions
+    const failed = await this.#lastFailure(id, this.#row.retryAttempts, maxAttempts)
+    // A later attempt may have done what failed in this one.
+    if (failed !== undefined) {
+      return failed
+    }
+    const done = await this.#read(id)
+    return done === undefined ? undefined : this.#value(done.output)
+  }
+
+  /** The error of the step in that attempt, if it had no try left. */
+  async #lastFailure(id: string, attempt: number, maxAttempts: number): Promise<Given> {
     for (let number = 0; ; number += 1) {
-      const failed = await this.#read(tryId(id, this.#row.retryAttempts, number))
+      const failed = await this.#read(tryId(id, attempt, number))
       if (failed?.error === undefined) {
         return undefined
       }
@@ -151,16 +163,15 @@ export class Replay {
   ): Promise<{ value: Array<unknown> } | { error: unknown } | undefined> {
     const ids = children.map(({ task, options }) => this.#idOf(options?.name ?? task.id))
     const rows = await this.#calls.insist(async () => await this.#history.get(ids))
-    const outputs: Array<unknown> = []
-    for (const row of rows) {
-      if (row === undefined || !row.isClosed || wasCancelledByParent(row)) {
-        return undefined
-      }
-      if (row.status !== 'completed') {
-        return { error: errorOfChild(row) }
-      }
-      outputs.push(this.#value(row.output).value)
+    const ended = rows.filter((row) => row?.isClosed === true && !wasCancelledByParent(row))
+    // The first that fails decides, as it did then: its siblings may have been at work until the parent ended.
+    const failed = ended.find((row) => row?.status !== 'completed')
+    if (failed !== undefined) {
+      return { error: errorOfChild(failed) }
     }
-    return { value: outputs }
+    if (ended.length < rows.length) {
+      return undefined
+    }
+    return { value: ended.map((row) => this.#value(row?.output).value) }
   }
 }

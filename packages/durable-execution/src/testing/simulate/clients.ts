@@ -1,8 +1,10 @@
 /** Those who ask for work in a simulation, wait for it and cancel it; and what they came to know. */
 
-import { type Millis } from '../../base/clock.ts'
 import { type DurableTaskHandle } from '../../client/handle.ts'
 import { type DurableTaskFinishedExecution } from '../../client/view.ts'
+import { type DurableTaskEnqueueOptions } from '../../task/options.ts'
+import { type SimWish } from './plan.ts'
+import { EPOCH_MS } from './sim-process.ts'
 import { type Work } from './work.ts'
 import { type Life, type Stage } from './worker.ts'
 
@@ -21,6 +23,8 @@ export class Clients {
   readonly cancelAsked: Set<string> = new Set()
   /** What cancels answered: by execution, those of all that asked; undefined where the answer did not come. */
   readonly cancelAnswers: Map<string, Array<boolean | undefined>> = new Map()
+  /** The executions that enqueues under a key were answered with. */
+  readonly keyed: Map<string, Set<string>> = new Map()
   /** The waits that nothing broke. */
   readonly waited: Set<Waited> = new Set()
   readonly #stage: Stage
@@ -30,12 +34,9 @@ export class Clients {
     this.#stage = stage
   }
 
-  enqueue(
-    life: Life,
-    wish: { id: number; many: ReadonlyArray<Work>; sleepMs: Millis; waits: boolean },
-  ): void {
+  enqueue(life: Life, wish: SimWish): void {
     this.#let(life, `enqueue ${wish.id}`, () => {
-      enqueueBy(life, wish.many, wish.sleepMs).then(
+      enqueueBy(life, wish).then(
         (handles) => this.#enqueued(life, wish, handles),
         // The storage was away, or the worker shutting down: it may be there or not.
         () => {},
@@ -67,10 +68,19 @@ export class Clients {
     })
   }
 
-  #enqueued(life: Life, { id, waits }: { id: number; waits: boolean }, handles: ReadonlyArray<Handle>): void {
+  /** The execution that was enqueued first under the number, if that was acknowledged. */
+  executionOf(id: number): string | undefined {
+    return this.#handles.get(id)?.handle.getTaskExecutionId()
+  }
+
+  #enqueued(life: Life, { id, waits, key }: SimWish, handles: ReadonlyArray<Handle>): void {
     handles.forEach((handle) => this.acknowledged.add(handle.getTaskExecutionId()))
     const [handle] = handles
     if (handle !== undefined) {
+      if (key !== undefined) {
+        const executionIds = this.keyed.get(key) ?? new Set<string>()
+        this.keyed.set(key, executionIds.add(handle.getTaskExecutionId()))
+      }
       this.#handles.set(id, { handle, life })
       if (waits) {
         this.#wait(handle, life)
@@ -97,15 +107,20 @@ export class Clients {
 
 async function enqueueBy(
   life: Life,
-  many: ReadonlyArray<Work>,
-  sleepMs: Millis,
+  { many, sleepMs, key, deadlineMs, startAtMs }: SimWish,
 ): Promise<ReadonlyArray<Handle>> {
   const [first] = many
   const task = first === undefined ? undefined : life.tasks.taskFor(first)
   if (first === undefined || task === undefined) {
     return []
   }
-  const options = { sleepMsBeforeRun: sleepMs }
+  const options: DurableTaskEnqueueOptions = {
+    ...(startAtMs === undefined
+      ? { sleepMsBeforeRun: sleepMs }
+      : { startAt: new Date(EPOCH_MS + startAtMs) }),
+    idempotencyKey: key,
+    deadlineMs,
+  }
   // Those that are enqueued together are of one task.
   const alike = many.filter((work) => work.kind === first.kind)
   return many.length === 1

@@ -11,6 +11,7 @@ import {
   type DurableStorageTx,
 } from '../../storage/contract.ts'
 import { type Chance } from './chance.ts'
+import { copy, copyLean } from './copy.ts'
 import { type Scheduler, type Source } from './scheduler.ts'
 import { connectionError, type ServerTransaction, type SimServer } from './server.ts'
 import { EPOCH_MS, type SimProcess } from './sim-process.ts'
@@ -143,6 +144,9 @@ function send<T>(
   })
 }
 
+// No statement, so there is nothing that could conflict.
+const ENDS: ReadonlySet<string> = new Set(['commit', 'rollback'])
+
 /** One transaction, on a connection of its own. */
 class Session {
   readonly #network: Network
@@ -166,7 +170,7 @@ class Session {
         throw this.#broken.error
       }
     } catch (error) {
-      this.#end(latency(this.#network))
+      await this.#rollBack()
       throw error
     }
     await this.#ask('commit', () => {
@@ -175,6 +179,19 @@ class Session {
       return Promise.resolve()
     })
     return answer
+  }
+
+  /** As drivers do: who hears that it failed finds its locks gone, unless the connection is. */
+  async #rollBack(): Promise<void> {
+    if (this.#broken === undefined) {
+      const rolledBack = this.#ask('rollback', () => {
+        this.#isOver = true
+        this.#transaction.rollback()
+        return Promise.resolve()
+      })
+      await rolledBack.catch(() => {})
+    }
+    this.#end(latency(this.#network))
   }
 
   /** The server ends it by itself, once it notices. */
@@ -198,7 +215,7 @@ class Session {
     const way = this.#network.scheduler.newSource(`${this.#process.name} asks`)
     try {
       return await send(this.#network, this.#process, way, label, async () => {
-        if (label !== 'commit' && this.#network.chance.happens(this.#network.weather.conflict)) {
+        if (!ENDS.has(label) && this.#network.chance.happens(this.#network.weather.conflict)) {
           throw Object.assign(new Error('could not serialize access'), { code: '40001' })
         }
         return await serve()
@@ -260,28 +277,4 @@ function membersOn(on: ServerTransaction, ask: Ask): Partial<DurableStorageTx> {
       ask(`${ranges.length} ranges of ids`, () => on.inRanges(ranges).map(copy)),
     getTaskExecutionIdsBelow: (parentId, limit) => ask('ids below', () => on.idsBelow(parentId, limit)),
   }
-}
-
-function copyLean(row: ExecutionRow): Omit<ExecutionRow, 'runInput'> {
-  const { childrenTasks: _c, runInput: _i, runOutput: _r, output: _o, ...lean } = row
-  return copy(lean)
-}
-
-/** A message shares nothing with what its sender keeps. */
-function copy<T extends object>(fields: T): T {
-  const copied: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(fields)) {
-    copied[name] = copyValue(value)
-  }
-  return copied as T
-}
-
-function copyValue(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) {
-    return value
-  }
-  if (value instanceof Date) {
-    return new Date(value)
-  }
-  return Array.isArray(value) ? value.map(copyValue) : copy(value)
 }

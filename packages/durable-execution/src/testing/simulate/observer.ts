@@ -2,16 +2,15 @@
 
 import { type Millis } from '../../base/clock.ts'
 import { type ExecutionHistory, historyOf, recordStart, recordStep } from '../../machine/history.ts'
-import { type ExecutionRow } from '../../machine/execution.ts'
 import { checkHistory, checkStep, checkWorld, type Violation } from '../../machine/invariants.ts'
 import { type Lease } from '../../machine/event.ts'
 import { eventsOf, leaseOf } from './derived-events.ts'
 import { type Commit } from './server.ts'
 import { EPOCH_MS } from './sim-process.ts'
 
-/** A promise that was broken. `L5`: not everything came to its end; `S20`: an outage was recorded as a task's failure. */
+/** A promise that was broken. `L5`: not everything came to its end; `S20`: an outage was recorded as a task's failure; `code`: durable code saw or did what it must not. */
 export type SimViolation = Omit<Violation, 'invariant'> & {
-  invariant: Violation['invariant'] | 'L5' | 'S20' | 'result'
+  invariant: Violation['invariant'] | 'L5' | 'S20' | 'code' | 'result'
 }
 
 export type ObserverOptions = {
@@ -34,9 +33,14 @@ export class Observer {
     this.#options = options
   }
 
+  /** The process that claimed the execution last. */
+  holderOf(executionId: string): string | undefined {
+    return this.#holders.get(executionId)?.by
+  }
+
   committed(commit: Commit): void {
     const { now, toleranceMs, maxLosses } = this.#options
-    const events = eventsOf(commit, (executionId) => this.#holders.get(executionId)?.by)
+    const events = eventsOf(commit, (executionId) => this.holderOf(executionId))
     const nowMs = EPOCH_MS + now() + toleranceMs
     const context = { now: nowMs, events, history: this.#history }
     this.violations.push(...checkStep(commit.before, commit.after, context))
@@ -47,7 +51,7 @@ export class Observer {
         this.#holders.set(event.executionId, { by: commit.by, lease: leaseOf(row), hasStarted: false })
       }
     }
-    const touched = treesOf(commit)
+    const touched = commit.trees()
     this.violations.push(...checkWorld(touched, { now: nowMs }))
     const rows = new Map(touched.map((row) => [row.executionId, row]))
     const history = new Map(
@@ -85,12 +89,4 @@ function recordUnknownStart(
     (claim) => !starts.some((start) => start.startedAt.getTime() === claim.startedAt.getTime()),
   )
   return unused === undefined ? history : recordStart(history, executionId, unused)
-}
-
-/** All rows of the trees in which something changed. */
-function treesOf({ after, changedIds }: Commit): Array<ExecutionRow> {
-  const roots = new Set(
-    changedIds.map((executionId) => after.get(executionId)?.rootTask?.executionId ?? executionId),
-  )
-  return [...after.values()].filter((row) => roots.has(row.rootTask?.executionId ?? row.executionId))
 }

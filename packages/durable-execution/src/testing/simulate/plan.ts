@@ -3,7 +3,24 @@
 import { type Millis } from '../../base/clock.ts'
 import { type Chance, chanceOf } from './chance.ts'
 import { type StorageKind, type Weather } from './connection.ts'
+import { drawFlowWork, SIGNALS } from './draw-flow.ts'
 import { drawWork, type Work } from './work.ts'
+
+/**
+ * What is enqueued. Several under one key have the same work.
+ *
+ * @category Testing
+ */
+export type SimWish = {
+  id: number
+  many: ReadonlyArray<Work>
+  sleepMs: Millis
+  waits: boolean
+  key?: string
+  deadlineMs?: Millis
+  /** Not before this moment. */
+  startAtMs?: Millis
+}
 
 /**
  * Something that is done at a moment of a simulation. Each can be left out without making another meaningless.
@@ -11,9 +28,11 @@ import { drawWork, type Work } from './work.ts'
  * @category Testing
  */
 export type SimDeed = { at: Millis } & (
-  | { what: 'enqueue'; id: number; many: ReadonlyArray<Work>; sleepMs: Millis; waits: boolean }
+  | ({ what: 'enqueue' } & SimWish)
   /** Cancels the first execution of an enqueue. */
   | { what: 'cancel'; id: number }
+  /** Sends a signal to all durable code of the first execution's tree that is there by then; `isTwice` only counts with a key. */
+  | { what: 'signal'; id: number; name: string; key?: string; isTwice?: boolean }
   | { what: 'crash'; worker: number; downMs: Millis }
   | { what: 'stall'; worker: number; ms: Millis }
   /** Its clock is set forward or back. */
@@ -61,7 +80,11 @@ export function planOf(seed: string): SimPlan {
     offsetMs: chance.happens(0.5) ? 0 : chance.between(-mostOffMs, mostOffMs),
     knowsTrees: index === 0 || chance.happens(0.75),
   }))
-  const deeds = [...drawWishes(chance), ...drawTroubles(chance, count, expireMs, mostOffMs)]
+  const deeds = [
+    ...drawWishes(chance),
+    ...drawTroubles(chance, count, expireMs, mostOffMs),
+    ...drawFlows(chance.branch('flows')),
+  ]
   return {
     seed,
     storage,
@@ -90,6 +113,44 @@ function drawWishes(chance: Chance): Array<SimDeed> {
     })
     if (chance.happens(0.25)) {
       deeds.push({ at: at + chance.between(0, 8_000), what: 'cancel', id })
+    }
+  }
+  return deeds
+}
+
+// Beyond the numbers of other wishes.
+const FIRST_FLOW = 100
+
+/** Durable code, the signals that it may wait for, and what is said of it when it is enqueued. */
+function drawFlows(chance: Chance): Array<SimDeed> {
+  const deeds: Array<SimDeed> = []
+  const count = chance.between(3, 8)
+  for (let nth = 0; nth < count; nth += 1) {
+    const id = FIRST_FLOW + nth
+    const at = chance.between(0, CALM_AT_MS * 0.7)
+    const soon = (mostMs: Millis): Millis => at + chance.between(0, mostMs)
+    const work = drawFlowWork(chance, 16)
+    const wish: SimWish = { id, many: [work], sleepMs: 0, waits: chance.happens(0.5) }
+    if (chance.happens(0.2)) {
+      wish.startAtMs = soon(6_000)
+    }
+    if (chance.happens(0.15)) {
+      wish.deadlineMs = chance.between(500, 25_000)
+    }
+    if (chance.happens(0.25)) {
+      wish.key = `key ${id}`
+      wish.many = work.kind === 'flow' ? [{ ...work, mark: wish.key }] : [work]
+      deeds.push({ at: soon(10_000), what: 'enqueue', ...wish, id: id + FIRST_FLOW })
+    }
+    deeds.push({ at, what: 'enqueue', ...wish })
+    for (let left = chance.between(0, 6); left > 0; left -= 1) {
+      const keyed = chance.happens(0.5)
+        ? { key: `key ${chance.between(1, 3)}`, isTwice: chance.happens(0.5) }
+        : {}
+      deeds.push({ at: soon(20_000), what: 'signal', id, name: chance.pick(SIGNALS), ...keyed })
+    }
+    if (chance.happens(0.25)) {
+      deeds.push({ at: soon(15_000), what: 'cancel', id })
     }
   }
   return deeds

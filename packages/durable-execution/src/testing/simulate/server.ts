@@ -4,12 +4,7 @@
  */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import {
-  type ExecutionRow,
-  type ExecutionUpdate,
-  isFinishedStatus,
-  OWN_FIELDS,
-} from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import {
   alreadyExistsMessage,
@@ -21,12 +16,22 @@ import {
   type DurableTaskExecutionStorageWhere,
 } from '../../storage/contract.ts'
 import { type Holder, Locks } from './locks.ts'
+import { KeptRows, withoutOwnFields } from './kept-rows.ts'
 import { atMost, inOrder, matches } from './matching.ts'
 
 type Rows = ReadonlyMap<string, ExecutionRow>
 
-/** What one transaction made of the rows, and who made it. */
-export type Commit = { by: string; before: Rows; after: Rows; changedIds: ReadonlyArray<string> }
+/**
+ * What one transaction made of the rows, and who made it. `before` and `after` are the rows that it changed and the parents of
+ * those; `trees` gives all rows of the trees that they are in, as they are after it.
+ */
+export type Commit = {
+  by: string
+  before: Rows
+  after: Rows
+  changedIds: ReadonlyArray<string>
+  trees: () => Array<ExecutionRow>
+}
 
 export class SimServer {
   readonly locks: Locks = new Locks()
@@ -35,14 +40,24 @@ export class SimServer {
   /** Whether there is no room for anything new. */
   isFull = false
   readonly keepsOwnFields: boolean
-  #rows: Rows = new Map()
+  readonly #kept = new KeptRows()
 
   constructor(keepsOwnFields: boolean) {
     this.keepsOwnFields = keepsOwnFields
   }
 
   get rows(): Rows {
-    return this.#rows
+    return this.#kept.all
+  }
+
+  /** The rows that are not both finished and closed. */
+  get openRows(): Rows {
+    return this.#kept.open
+  }
+
+  /** The rows in the order of their insertion; those that are not committed come last. */
+  inPlace(rows: Array<ExecutionRow>): Array<ExecutionRow> {
+    return this.#kept.inPlace(rows)
   }
 
   begin(by: string): ServerTransaction {
@@ -53,13 +68,12 @@ export class SimServer {
     if (writes.size === 0) {
       return
     }
-    const before = this.#rows
-    const after = new Map(before)
-    for (const [executionId, row] of writes) {
-      after.set(executionId, row)
-    }
-    this.#rows = after
-    this.onCommit({ by, before, after, changedIds: [...writes.keys()] })
+    const written = [...writes.values()]
+    const before = this.#kept.withParents(written)
+    this.#kept.keep(written)
+    const after = this.#kept.withParents(written)
+    const changedIds = [...writes.keys()]
+    this.onCommit({ by, before, after, changedIds, trees: () => this.#kept.treesOf(written) })
   }
 }
 
@@ -98,13 +112,8 @@ export class ServerTransaction implements Holder {
   }
 
   find(where: DurableTaskExecutionStorageWhere, limit: number | undefined): Array<ExecutionRow> {
-    return atMost(
-      inOrder(
-        this.#view().filter((row) => matches(row, where)),
-        where,
-      ),
-      limit,
-    )
+    const found = this.#candidates(where).filter((row) => matches(row, where))
+    return atMost(inOrder(found, where), limit)
   }
 
   async update(where: DurableTaskExecutionStorageWhere, update: ExecutionUpdate): Promise<Array<string>> {
@@ -122,7 +131,7 @@ export class ServerTransaction implements Holder {
 
   /** Skips what others hold. */
   async claim(claim: DurableStorageClaim): Promise<Array<ExecutionRow>> {
-    const due = this.#view().filter(
+    const due = this.#view(this.#server.openRows).filter(
       (row) =>
         row.status === 'ready' &&
         row.startAt <= claim.now &&
@@ -184,7 +193,7 @@ export class ServerTransaction implements Holder {
   }
 
   inRanges(ranges: ReadonlyArray<DurableStorageIdRange>): Array<ExecutionRow> {
-    return this.#view().filter(({ executionId }) =>
+    return this.#view(this.#server.rows).filter(({ executionId }) =>
       ranges.some(({ from, to }) => from <= executionId && executionId < to),
     )
   }
@@ -209,7 +218,7 @@ export class ServerTransaction implements Holder {
   }
 
   idsBelow(parentId: string, limit: number): Array<string> {
-    const below = this.#view().filter(
+    const below = this.#view(this.#server.openRows).filter(
       (row) => row.parentTask?.executionId === parentId && (!isFinishedStatus(row.status) || !row.isClosed),
     )
     return atMost(below, limit).map((row) => row.executionId)
@@ -250,14 +259,25 @@ export class ServerTransaction implements Holder {
     return this.#writes.get(executionId) ?? this.#server.rows.get(executionId)
   }
 
-  /** All rows as this transaction sees them now, in the order of insertion. */
-  #view(): Array<ExecutionRow> {
-    if (this.#writes.size === 0) {
-      return [...this.#server.rows.values()]
+  /** The rows among which those are that the clause asks for. */
+  #candidates(where: DurableTaskExecutionStorageWhere): Array<ExecutionRow> {
+    if (where.type === 'by_execution_ids') {
+      return this.#server.inPlace(this.get(where.executionIds))
     }
-    const rows = [...this.#server.rows.values()].map((row) => this.#writes.get(row.executionId) ?? row)
-    const added = [...this.#writes.values()].filter((row) => !this.#server.rows.has(row.executionId))
-    return [...rows, ...added]
+    const mayBeClosed = where.type !== 'by_statuses' || where.isClosed !== false
+    return where.statuses.some(isFinishedStatus) && mayBeClosed
+      ? this.#view(this.#server.rows)
+      : this.#view(this.#server.openRows)
+  }
+
+  /** The rows as this transaction sees them now, in the order of insertion. */
+  #view(committed: Rows): Array<ExecutionRow> {
+    const rows = [...committed.values()]
+    if (this.#writes.size === 0) {
+      return rows
+    }
+    const changed = [...this.#writes.values()].filter(({ executionId }) => !committed.has(executionId))
+    return [...rows.map((row) => this.#writes.get(row.executionId) ?? row), ...this.#server.inPlace(changed)]
   }
 
   #write(row: ExecutionRow): ExecutionRow {
@@ -275,12 +295,4 @@ export class ServerTransaction implements Holder {
 /** What a driver says when the connection is gone. */
 export function connectionError(why: string): Error {
   return Object.assign(new Error(`simulated storage fault: ${why}`), { code: '08006' })
-}
-
-function withoutOwnFields(row: ExecutionRow): ExecutionRow {
-  const kept: Partial<ExecutionRow> = { ...row }
-  for (const field of OWN_FIELDS) {
-    delete kept[field]
-  }
-  return kept as ExecutionRow
 }

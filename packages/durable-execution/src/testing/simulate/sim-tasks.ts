@@ -6,12 +6,16 @@ import { type Millis } from '../../base/clock.ts'
 import { type DurableExecutor } from '../../executor/executor.ts'
 import { type DurableTaskRunContext } from '../../task/context.ts'
 import { type DurableChildTask, type DurableTask } from '../../task/define.ts'
+import { type FlowRun } from './flow-witness.ts'
+import { runFlow } from './sim-flow.ts'
 import { FLAKY_RETRIES, taskIdOf, type Work } from './work.ts'
 
 /** What the functions need of the process they run in. */
 export type Hands = {
   /** Told first of all, before anything else of the function happens. */
   started: (executionId: string) => void
+  /** The same for durable code. */
+  begin: (ctx: DurableTaskRunContext) => FlowRun
   pause: (ms: Millis) => Promise<void>
 }
 
@@ -24,17 +28,24 @@ export type SimTasks = {
 const TIMEOUT_MS = 120_000
 const SLOW_TIMEOUT_MS = 2_000
 
-type Tasks = Map<string, DurableTask<Work, unknown>>
+export type Tasks = Map<string, DurableTask<Work, unknown>>
 type Grown = { output: number; childrenTasks: Array<DurableChildTask> }
 type Ripe = { output: number; childrenTasksOutputs: ReadonlyArray<{ output: unknown }> }
 
-/** Defines the tasks; without `knowsTrees` those of trees are left out, as in a process with older code. */
+/** Defines the tasks; without `knowsTrees` those of trees and durable code are left out, as in a process with older code. */
 export function defineSimTasks(executor: DurableExecutor, hands: Hands, knowsTrees: boolean): SimTasks {
   const tasks: Tasks = new Map()
   definePlain(executor, hands, tasks)
   defineSequences(executor, hands, tasks)
   if (knowsTrees) {
     defineTrees(executor, hands, tasks)
+    const flow = executor.task({
+      id: 'flow',
+      timeoutMs: TIMEOUT_MS,
+      retryOptions: { maxAttempts: FLAKY_RETRIES, baseDelayMs: 300, delayMultiplier: 2 },
+      run: async (ctx, work: Work) => await runFlow(ctx, work, hands, tasks),
+    })
+    tasks.set('flow', flow)
   }
   return { taskFor: (work) => tasks.get(taskIdOf(work)) }
 }
@@ -155,7 +166,8 @@ function defineTrees(executor: DurableExecutor, hands: Hands, tasks: Tasks): voi
   )
 }
 
-function taskOf(tasks: Tasks, work: Work): DurableTask<Work, unknown> {
+/** The task for the work, which this process knows. */
+export function taskOf(tasks: Tasks, work: Work): DurableTask<Work, unknown> {
   const task = tasks.get(taskIdOf(work))
   assert(task, `nobody defined a task for ${work.kind}`)
   return task

@@ -5,11 +5,14 @@ import { type Millis } from '../../base/clock.ts'
 import { chanceOf } from './chance.ts'
 import { Clients } from './clients.ts'
 import { FAIR_WEATHER, type Network, type Weather } from './connection.ts'
+import { judgeFlows } from './flow-verdict.ts'
+import { FlowWitness } from './flow-witness.ts'
 import { Observer, type SimViolation } from './observer.ts'
 import { type SimDeed, describeDeed, type SimPlan } from './plan.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimServer } from './server.ts'
-import { createSimIds } from './sim-process.ts'
+import { createSimIds, EPOCH_MS } from './sim-process.ts'
+import { SimSignals } from './sim-signals.ts'
 import { judge, unsettled } from './verdict.ts'
 import { beginLife, type Life, type Stage, Worker } from './worker.ts'
 
@@ -49,6 +52,8 @@ class Simulation {
   readonly #client: Life
   readonly #stage: Stage
   readonly #clients: Clients
+  readonly #witness: FlowWitness
+  readonly #signals: SimSignals
   #commits = 0
   #weathers: Array<Partial<Weather>> = []
 
@@ -75,7 +80,22 @@ class Simulation {
       kind: plan.storage,
       listeners: new Set(),
     }
-    this.#stage = { plan, network: this.#network, observer: this.#observer, ids: createSimIds() }
+    this.#witness = new FlowWitness({
+      rows: () => this.#server.rows,
+      holderOf: (executionId) => this.#observer.holderOf(executionId),
+      started: (by, executionId) => this.#observer.started(by, executionId),
+      now: () => EPOCH_MS + this.#scheduler.now,
+      toleranceMs: plan.expireMs / 3,
+      report: (executionId, sentence) => this.#report('code', executionId, sentence),
+    })
+    this.#stage = {
+      plan,
+      network: this.#network,
+      observer: this.#observer,
+      witness: this.#witness,
+      ids: createSimIds(),
+    }
+    this.#signals = new SimSignals(() => this.#server.rows)
     this.#clients = new Clients(this.#stage)
     this.#client = beginLife(this.#stage, 'client', 0, true)
     this.#workers = plan.workers.map(
@@ -130,6 +150,7 @@ class Simulation {
       this.#scheduler.now < lastMs
     ) {
       await this.#runUntil(this.#scheduler.now + LOOK_EVERY_MS)
+      this.#signals.answer(this.#client, this.#witness.unanswered())
     }
     if (this.#observer.violations.length > 0) {
       return
@@ -138,7 +159,12 @@ class Simulation {
       this.#report('L5', '', `${SETTLE_MS} ms after the last trouble ${sentence}`)
     }
     await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS + this.#slowestMs())
-    this.#observer.violations.push(...judge(this.#server.rows, this.#clients))
+    const { acknowledged, cancelAsked, cancelAnswers, keyed } = this.#clients
+    const toleranceMs = this.#plan.expireMs / 3
+    this.#observer.violations.push(
+      ...judge(this.#server.rows, { acknowledged, cancelAsked, cancelAnswers, toleranceMs }),
+      ...judgeFlows(this.#server.rows, { sent: this.#signals.sent, keyed }),
+    )
     this.#checkWaits()
     this.#checkHealth()
     if (this.#observer.violations.length === 0) {
@@ -201,6 +227,13 @@ class Simulation {
       case 'cancel':
         this.#clients.cancel(deed.id)
         return
+      case 'signal': {
+        const rootId = this.#clients.executionOf(deed.id)
+        if (rootId !== undefined) {
+          this.#signals.sendToTree(this.#client, rootId, deed)
+        }
+        return
+      }
       case 'crash':
         this.#worker(deed.worker)?.crash(deed.downMs)
         return

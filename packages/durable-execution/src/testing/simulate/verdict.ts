@@ -1,6 +1,7 @@
 /** What must be true when everything has come to its end. */
 
 import { LIMITS } from '../../base/limits.ts'
+import { type Millis } from '../../base/clock.ts'
 import { createDefaultSerializer } from '../../base/serializer.ts'
 import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
 import { type SimViolation } from './observer.ts'
@@ -15,6 +16,8 @@ export type Witness = {
   cancelAsked: ReadonlySet<string>
   /** What cancels answered, by execution; undefined where the answer did not come. */
   cancelAnswers: ReadonlyMap<string, ReadonlyArray<boolean | undefined>>
+  /** How far the clocks of executors may be off. */
+  toleranceMs: Millis
 }
 
 // What only a storage says, or an engine that could not write what its rules say; never an error of a task.
@@ -37,14 +40,20 @@ export function judge(rows: ReadonlyMap<string, ExecutionRow>, witness: Witness)
       ...(wrong === undefined ? [] : [{ invariant: 'result' as const, executionId, sentence: wrong }]),
     )
   }
-  const lostRoots = rootsWithLosses(rows)
+  const troubled = {
+    lost: rootsWith(
+      rows,
+      ({ error }) => error?.message.startsWith(`Task lost ${LIMITS.losses} times`) === true,
+    ),
+    late: rootsWith(rows, ({ error }) => error?.message.startsWith('Task deadline exceeded') === true),
+  }
   for (const row of rows.values()) {
     const { executionId, error } = row
     if (error !== undefined && OF_STORAGE.test(error.message)) {
       violations.push({ invariant: 'S20', executionId, sentence: `it is ${row.status}: ${error.message}` })
     }
     if (row.parentTask === undefined) {
-      const wrong = wrongEnd(row, witness, lostRoots)
+      const wrong = wrongEnd(row, witness, troubled)
       violations.push(
         ...(wrong === undefined ? [] : [{ invariant: 'result' as const, executionId, sentence: wrong }]),
       )
@@ -63,21 +72,29 @@ export function unsettled(rows: Iterable<ExecutionRow>): Array<string> {
     )
 }
 
+/** Roots of trees in which something came to an end of its own: lost too often, or over its deadline. */
+type Troubled = { lost: ReadonlySet<string>; late: ReadonlySet<string> }
+
 function wrongEnd(
   row: ExecutionRow,
-  { cancelAsked }: Witness,
-  lostRoots: ReadonlySet<string>,
+  { cancelAsked, toleranceMs }: Witness,
+  { lost, late }: Troubled,
 ): string | undefined {
+  const { executionId, status, error, deadlineAt } = row
   const expected = expectedOf(serializer.deserialize<Work>(row.runInput))
-  if (row.status === 'completed') {
+  // Code may go on without a child that was lost, or came too late.
+  const isTroubled = lost.has(executionId) || late.has(executionId)
+  if (status === 'completed') {
     const output = numberOf(serializer.deserialize(row.output ?? 'null'))
-    return output === expected ? undefined : `it gave ${output}, and ${expected} was to be expected`
+    return output === expected || isTroubled
+      ? undefined
+      : `it gave ${output}, and ${expected} was to be expected`
   }
-  const isExplained =
-    expected === undefined || cancelAsked.has(row.executionId) || lostRoots.has(row.executionId)
-  return isExplained
+  const isEarly = (row.finishedAt?.getTime() ?? 0) < (deadlineAt?.getTime() ?? 0) - toleranceMs
+  const isExplained = expected === undefined || cancelAsked.has(executionId) || isTroubled
+  return isExplained && !(isEarly && error?.message.startsWith('Task deadline exceeded') === true)
     ? undefined
-    : `it is ${row.status}, and nobody cancelled or lost anything: ${row.error?.message}`
+    : `it is ${status}, and nobody cancelled or lost anything: ${error?.message}`
 }
 
 /** Cancels say whether it was they who cancelled the row; of a root, nobody else can have been. */
@@ -93,13 +110,11 @@ function wrongAnswer(
     : undefined
 }
 
-/** The roots of trees in which something was lost once too often. */
-function rootsWithLosses(rows: ReadonlyMap<string, ExecutionRow>): Set<string> {
-  const roots = new Set<string>()
-  for (const row of rows.values()) {
-    if (row.error?.message.startsWith(`Task lost ${LIMITS.losses} times`) === true) {
-      roots.add(row.rootTask?.executionId ?? row.executionId)
-    }
-  }
-  return roots
+/** The roots of trees in which there is such a row. */
+function rootsWith(
+  rows: ReadonlyMap<string, ExecutionRow>,
+  isSuch: (row: ExecutionRow) => boolean,
+): Set<string> {
+  const such = [...rows.values()].filter(isSuch)
+  return new Set(such.map(({ rootTask, executionId }) => rootTask?.executionId ?? executionId))
 }

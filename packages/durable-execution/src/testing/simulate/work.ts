@@ -13,6 +13,34 @@ export type Work =
   | { kind: 'tree'; value: number; children: ReadonlyArray<Work>; end: 'none' | 'sum' | 'tree' }
   /** Members that add one each. */
   | { kind: 'sequence'; value: number; members: 2 | 3 }
+  /** Durable code. */
+  | { kind: 'flow'; value: number; moves: ReadonlyArray<Move>; mark?: string }
+
+/** What durable code does, one call after the other; its output is what they give, added up. */
+export type Move =
+  /** Its first tries fail. `isCaught`: if it fails in the end, the code goes on without it. */
+  | {
+      move: 'step'
+      value: number
+      ms: number
+      failures: number
+      retries: number
+      delayMs: number
+      isCaught: boolean
+    }
+  | { move: 'sleep'; ms: number }
+  /** Gives 1; nothing with a time limit, since it may be over or not. */
+  | { move: 'wait'; name: string; timeoutMs: number | undefined }
+  | { move: 'children'; works: ReadonlyArray<Work>; isCaught: boolean }
+  /** Registers something to be undone, whose first tries fail; with `isHopeless` all do. */
+  | { move: 'undo'; failures: number; isHopeless: boolean }
+  /** A step that fails in the first attempts, which then register something to be undone, and is done in later ones. */
+  | { move: 'fickle'; attempts: number }
+  | { move: 'state'; value: number }
+  /** Throws in the first attempts. */
+  | { move: 'throw'; attempts: number }
+  /** Several at once. */
+  | { move: 'all'; branches: ReadonlyArray<ReadonlyArray<Move>> }
 
 /** What comes of it when nobody cancels it: its output, or undefined if it ends badly. */
 export function expectedOf(work: Work): number | undefined {
@@ -26,16 +54,43 @@ export function expectedOf(work: Work): number | undefined {
       return undefined
     case 'sequence':
       return work.value + work.members
-    case 'tree': {
-      const outputs = work.children.map(expectedOf)
-      return outputs.includes(undefined)
-        ? undefined
-        : outputs.reduce<number>((sum, output) => sum + (output ?? 0), work.value)
-    }
+    case 'tree':
+      return sumOf(work.value, work.children.map(expectedOf))
+    case 'flow':
+      return sumOf(work.value, work.moves.map(expectedOfMove))
   }
 }
 
-/** How often a flaky task is retried. */
+/** What a move gives; undefined if it ends its execution badly. */
+function expectedOfMove(move: Move): number | undefined {
+  switch (move.move) {
+    case 'step':
+      return move.failures <= move.retries ? move.value : otherwise(move)
+    case 'children':
+      return sumOf(0, move.works.map(expectedOf)) ?? otherwise(move)
+    case 'wait':
+      return move.timeoutMs === undefined ? 1 : 0
+    case 'throw':
+      return move.attempts <= FLAKY_RETRIES ? 0 : undefined
+    case 'all':
+      return sumOf(0, move.branches.flat().map(expectedOfMove))
+    case 'sleep':
+    case 'undo':
+    case 'fickle':
+    case 'state':
+      return 0
+  }
+}
+
+function otherwise({ isCaught }: { isCaught: boolean }): number | undefined {
+  return isCaught ? 0 : undefined
+}
+
+function sumOf(value: number, parts: ReadonlyArray<number | undefined>): number | undefined {
+  return parts.includes(undefined) ? undefined : parts.reduce<number>((sum, part) => sum + (part ?? 0), value)
+}
+
+/** How often a flaky task is retried, and durable code. */
 export const FLAKY_RETRIES = 2
 
 /** Draws some work; `room` bounds how many executions it may become. */

@@ -3,15 +3,23 @@
 import { type Millis } from '../../base/clock.ts'
 import { type IdSource } from '../../base/ids.ts'
 import { DurableExecutor } from '../../executor/executor.ts'
+import { type DurableTaskRunContext } from '../../task/context.ts'
 import { withDoors } from '../with-doors.ts'
 import { connect, type Network } from './connection.ts'
+import { type FlowRun, type FlowWitness } from './flow-witness.ts'
 import { type Observer } from './observer.ts'
 import { type SimPlan } from './plan.ts'
 import { defineSimTasks, type SimTasks } from './sim-tasks.ts'
 import { SimProcess } from './sim-process.ts'
 
 /** What all processes of a simulation share. */
-export type Stage = { plan: SimPlan; network: Network; observer: Observer; ids: IdSource }
+export type Stage = {
+  plan: SimPlan
+  network: Network
+  observer: Observer
+  witness: FlowWitness
+  ids: IdSource
+}
 
 /** One life of a process with an executor. */
 export type Life = {
@@ -26,7 +34,7 @@ const QUIET = { debug: (): void => {}, info: (): void => {}, error: (): void => 
 
 /** Begins a process with an executor that is not started yet. */
 export function beginLife(stage: Stage, name: string, offsetMs: Millis, knowsTrees: boolean): Life {
-  const { plan, network, observer, ids } = stage
+  const { plan, network, observer, witness, ids } = stage
   const { scheduler, chance } = network
   const process = new SimProcess(name, scheduler, chance, ids, offsetMs)
   const executor = new DurableExecutor(
@@ -45,6 +53,11 @@ export function beginLife(stage: Stage, name: string, offsetMs: Millis, knowsTre
     started: (executionId: string): void => {
       scheduler.note(`${name} starts ${executionId}`)
       observer.started(name, executionId)
+    },
+    begin: (ctx: DurableTaskRunContext): FlowRun => {
+      const run = witness.begin(name, ctx)
+      scheduler.note(`${name} starts ${run.runId}`)
+      return run
     },
     pause: (ms: Millis): Promise<void> =>
       new Promise((resolve) => {

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 
 import { createDefaultSerializer } from '../../../src/index.ts'
 import { type ExecutionRow, isFinishedStatus } from '../../../src/machine/execution.ts'
+import { isCompensation } from '../../../src/machine/records.ts'
 import { type Evidence, type Report, type Sighting } from './check.ts'
 import { expectedEnd } from './expected.ts'
 import { valueOf } from './random-trees.ts'
@@ -82,7 +83,8 @@ export function checkCancels({ rows, cancels }: Evidence, report: Report): void 
 /** Everything that was not cancelled has ended as its input says, with that output. */
 export function checkEnds({ rows }: Evidence, report: Report): void {
   for (const row of rows) {
-    const expected = row.status === 'cancelled' ? undefined : expectedEnd(row.taskId, inputOf(row))
+    const isFree = row.status === 'cancelled' || isCompensation(row)
+    const expected = isFree ? undefined : expectedEnd(row.taskId, inputOf(row))
     if (expected === undefined) {
       continue
     }

@@ -1,7 +1,8 @@
 /** What must hold between the ledger and the rows: how often, when and where functions were started. */
 
 import { type Disturbance, type DisturbanceKind, type Evidence, type Report } from './check.ts'
-import { isStandstill, type LedgerLine } from './ledger.ts'
+import { isOfRun, isStandstill, type LedgerLine } from './ledger.ts'
+import { ORDER } from './order-task.ts'
 import { isSequenceStep, KNOWN_TO } from './tasks.ts'
 import { type ExecutionRow } from '../../../src/machine/execution.ts'
 
@@ -22,7 +23,7 @@ const LATE_SLACK_MS = 1_000
 export function checkStarts(evidence: Evidence, report: Report): void {
   const lines = new Map<string, Array<LedgerLine>>()
   for (const line of evidence.ledger) {
-    if (!isStandstill(line)) {
+    if (isOfRun(line)) {
       const group = lines.get(line.executionId) ?? []
       lines.set(line.executionId, group)
       group.push(line)
@@ -46,7 +47,7 @@ export function checkStarts(evidence: Evidence, report: Report): void {
 }
 
 /** What happened to processes that may have cost them a lease, or let them act late. */
-type Explanations = {
+export type Explanations = {
   /** Whether the process may have lost, between the two moments, a lease that it held at the first. */
   mayHaveLost: (pid: number, since: number, until: number) => boolean
   /** Whether the process stood still before that moment, and so may do late what it had begun. */
@@ -58,7 +59,8 @@ const HARMLESS: ReadonlySet<DisturbanceKind> = new Set<DisturbanceKind>(['discon
 // What is over at last, and then goes on with what it was doing.
 const DELAYING: ReadonlySet<DisturbanceKind> = new Set<DisturbanceKind>(['stall', 'lock', 'outage'])
 
-function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
+/** What was done to the processes, as far as it explains what they did. */
+export function explanationsOf({ disturbances, ledger }: Evidence): Explanations {
   const stalls = ledger
     .filter(isStandstill)
     .map(({ pid, at, attempt: ms }): Disturbance => ({ kind: 'stall', pid, at, until: at + ms }))
@@ -174,7 +176,7 @@ function checkCompleted(
 ): void {
   const seenBy = ({ at, pid }: LedgerLine): number => at + (offsets.get(pid) ?? 0)
   for (const { executionId, taskId, status, retryAttempts, startedAt, finishedAt } of rows) {
-    if (status !== 'completed' || isSequenceStep(taskId)) {
+    if (status !== 'completed' || isSequenceStep(taskId) || taskId === ORDER) {
       continue
     }
     const own = lines.get(executionId)?.filter(({ attempt }) => attempt === retryAttempts) ?? []

@@ -92,6 +92,7 @@ function evidenceOf(rows: ReadonlyArray<ExecutionRow>): Evidence {
   })
   return {
     rows,
+    records: [],
     ledger: rows.flatMap((row) => [noted('start', 10, row), noted('end', 400, row)]),
     acknowledged: [],
     cancels: [],

@@ -2,6 +2,7 @@
 
 import { type LedgerLine } from './ledger.ts'
 import { checkCancels, checkEnds, checkLosses, checkOutcomes, checkUnknown } from './check-rows.ts'
+import { checkCode } from './check-code.ts'
 import { checkStarts } from './check-starts.ts'
 import { checkTrees } from './check-trees.ts'
 import { type ExecutionRow } from '../../../src/machine/execution.ts'
@@ -44,6 +45,8 @@ export type Disturbance = {
 /** All that a round left behind. */
 export type Evidence = {
   rows: ReadonlyArray<ExecutionRow>
+  /** What durable code remembers. */
+  records: ReadonlyArray<ExecutionRow>
   ledger: ReadonlyArray<LedgerLine>
   acknowledged: ReadonlyArray<Acknowledged>
   cancels: ReadonlyArray<CancelAnswer>
@@ -76,6 +79,7 @@ export type Promised =
   | 'nothing is left below what ended badly'
   | 'unknown tasks are left alone'
   | 'what is completed has run'
+  | 'what ended badly is undone'
 
 export type Finding = { promise: Promised; executionId: string; sentence: string }
 
@@ -92,5 +96,6 @@ export function check(evidence: Evidence): Array<Finding> {
   checkEnds(evidence, report)
   checkUnknown(evidence, report)
   checkStarts(evidence, report)
+  checkCode(evidence, report)
   return findings
 }

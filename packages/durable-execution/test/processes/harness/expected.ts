@@ -1,5 +1,6 @@
 /** How each task must end, worked out from its input alone. */
 
+import { isRefused, ORDER } from './order-task.ts'
 import { type FinishedStatus } from '../../../src/machine/execution.ts'
 import { type Below, fold, isTreeTask, planOf } from './random-trees.ts'
 import { CHILDREN, isSequence } from './tasks.ts'
@@ -35,6 +36,7 @@ const ENDS: ReadonlyMap<string, (input: number) => ExpectedEnd> = new Map<
   ['nested', (input) => completed(leaf(gathered(input)) + leaf(gathered(input) + 1))],
   ['bad_tree', () => ({ status: 'children_tasks_failed' })],
   ['bad_finalize', () => ({ status: 'finalize_task_failed' })],
+  [ORDER, (input) => (isRefused(input) ? { status: 'failed' } : completed(leaf(input) + leaf(input + 1)))],
   ['new_tree', (input) => completed(input + 1 + leaf(input) + input + 2)],
 ])
 

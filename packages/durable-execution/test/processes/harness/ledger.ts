@@ -5,14 +5,15 @@ import { openSync, readFileSync, writeSync } from 'node:fs'
 /**
  * What a line tells: that a function began, returned, threw on purpose, or heard that it should stop; or that
  * the process itself could not do anything for a while, which costs leases like any other stall: it stood still, or
- * waited for the lock of a file, which only the one who has it can keep from others.
+ * waited for the lock of a file, which only the one who has it can keep from others. Or that a step of durable code was done.
  */
-const KINDS = ['start', 'end', 'fail', 'stopped', 'stall', 'wait'] as const
+const KINDS = ['start', 'end', 'fail', 'stopped', 'stall', 'wait', 'effect'] as const
 
 export type LedgerLine = {
   what: (typeof KINDS)[number]
+  /** For an effect the idempotency key of its step. */
   executionId: string
-  /** From 0; for a line that tells of the process, how many milliseconds it could do nothing. */
+  /** From 0; for a line that tells of the process, how many milliseconds it could do nothing; for an effect its value. */
   attempt: number
   pid: number
   /** When, in milliseconds since 1970, by the clock of the machine that all processes share. */
@@ -23,6 +24,11 @@ export type LedgerLine = {
 /** Whether the line tells of the process, and not of a task. */
 export function isStandstill({ what }: Pick<LedgerLine, 'what'>): boolean {
   return what === 'stall' || what === 'wait'
+}
+
+/** Whether the line tells of a run of a task's function. */
+export function isOfRun({ what }: Pick<LedgerLine, 'what'>): boolean {
+  return what !== 'effect' && !isStandstill({ what })
 }
 
 /** Adds a line; of now, unless it says when. */

@@ -2,9 +2,10 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { type DurableExecutor, type DurableTaskHandle } from '../../../src/index.ts'
+import { DurableExecutionError, type DurableExecutor, type DurableTaskHandle } from '../../../src/index.ts'
 import { between, oneOf, shuffled } from './chance.ts'
 import { type Acknowledged, type CancelAnswer } from './check.ts'
+import { ORDER, PAID } from './order-task.ts'
 import { DEEPEST, type Flavour, treeOf } from './random-trees.ts'
 import { type Tasks } from './tasks.ts'
 
@@ -22,13 +23,19 @@ export type Workload = {
 
 /** About how many executions the workload comes to, children counted. */
 export function executionsOf({ plain, trees, others, random }: Workload): number {
-  return plain + 12 * trees + 56 * others + 110 * random
+  return plain + 12 * trees + 74 * others + 110 * random
 }
 
 /** Resolves when so much of the work may be enqueued: 0 is nothing, 1 is all. */
 export type Gate = (share: number) => Promise<void>
 
-type Order = { taskId: string; input: number; sleepMs?: number; cancelAfterMs?: number }
+type Order = {
+  taskId: string
+  input: number
+  sleepMs?: number
+  cancelAfterMs?: number
+  signalAfterMs?: number
+}
 
 const LANES = 32
 
@@ -70,22 +77,25 @@ export class Producer {
     this.#random = random
   }
 
-  /** Enqueues everything, in any order; resolves when it is acknowledged, and all cancels are answered. */
+  /** Enqueues everything, in any order; resolves when it is acknowledged, and all cancels and signals are answered. */
   async produce(workload: Workload, gate: Gate): Promise<void> {
     const orders = shuffled(ordersOf(workload, this.#random), this.#random)
     const all = orders.length
-    const cancelling: Array<Promise<void>> = []
+    const following: Array<Promise<void>> = []
     const lane = async (): Promise<void> => {
       for (let order = orders.pop(); order !== undefined; order = orders.pop()) {
         await gate(1 - orders.length / all)
         const handle = await this.#enqueue(order)
         if (handle !== undefined && order.cancelAfterMs !== undefined) {
-          cancelling.push(this.#cancel(handle, order.cancelAfterMs))
+          following.push(this.#cancel(handle, order.cancelAfterMs))
+        }
+        if (handle !== undefined && order.signalAfterMs !== undefined) {
+          following.push(this.#signal(handle.getTaskExecutionId(), order.signalAfterMs))
         }
       }
     }
     await Promise.all(Array.from({ length: LANES }, lane))
-    await Promise.all(cancelling)
+    await Promise.all(following)
   }
 
   async #enqueue({ taskId, input, sleepMs = 0 }: Order): Promise<DurableTaskHandle<number> | undefined> {
@@ -97,6 +107,24 @@ export class Producer {
     } catch {
       this.refused += 1
       return undefined
+    }
+  }
+
+  // Until it is answered, since who waits for it would wait for ever; and then once more, which must not count.
+  async #signal(executionId: string, afterMs: number): Promise<void> {
+    await pause(afterMs)
+    for (let left = 2; left > 0;) {
+      try {
+        await this.#executor.signal(executionId, PAID, true, { idempotencyKey: 'once' })
+        left -= 1
+      } catch (error) {
+        // One that was cancelled, or needs no other, takes none.
+        if (error instanceof DurableExecutionError && error.message.includes('has finished')) {
+          return
+        }
+        this.refused += 1
+        await pause(100)
+      }
     }
   }
 
@@ -125,6 +153,13 @@ function ordersOf(workload: Workload, random: () => number): Array<Order> {
     ...many(plain, (input) => ({ taskId: 'plain', input })),
     ...many(trees, (input) => ({ taskId: 'tree', input })),
     ...OTHER_KINDS.flatMap((taskId) => many(others, (input) => ({ taskId, input }))),
+    ...many(4 * others, (input) => ({ taskId: ORDER, input, signalAfterMs: soon(3_000) })),
+    ...many(others, (input) => ({
+      taskId: ORDER,
+      input,
+      signalAfterMs: soon(2_000),
+      cancelAfterMs: soon(4_000),
+    })),
     ...many(others, (input) => ({ taskId: 'plain', input, sleepMs: 1 + soon(5_000) })),
     // These take so long that a process which stands still often does so in the middle of one.
     ...many(PATIENT * others, (input) => ({ taskId: 'patient', input })),

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { DurableExecutor, type DurableStorage } from '../../../src/index.ts'
+import { isRecord } from '../../../src/machine/records.ts'
 import { between, seededRandom } from './chance.ts'
 import { check, type Disturbance, type Evidence, type Finding } from './check.ts'
 import { Crew } from './crew.ts'
@@ -173,14 +174,15 @@ async function gather(
   producer: Producer,
   history: History,
 ): Promise<Evidence> {
-  const rows = await readAll(storage)
-  history.look(rows)
+  const all = await readAll(storage)
+  history.look(all)
   const { disturbances, versions, offsets } = crew
   const { acknowledged, cancels } = producer
   const lines = readLedger(ledger)
   const isSqlite = place.name.kind === 'sqlite'
   return {
-    rows,
+    rows: all.filter((row) => !isRecord(row)),
+    records: all.filter(isRecord),
     ledger: lines,
     acknowledged,
     cancels,

@@ -73,6 +73,7 @@ function finalizeInput(
 export function sound(): Evidence {
   return {
     rows: [rowOf('a', 'plain'), rowOf('b', 'only_old'), ...treeOf()],
+    records: [],
     ledger: [
       ...ranOnce('a', 'plain'),
       ...ranOnce('b', 'only_old'),

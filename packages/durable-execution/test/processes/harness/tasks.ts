@@ -2,6 +2,7 @@
 
 import { DurableExecutionError, type DurableExecutor, type DurableTask } from '../../../src/index.ts'
 import { noted, type Outside, type Run } from './noted.ts'
+import { defineOrder, ORDER } from './order-task.ts'
 import { defineRandomTrees } from './tree-tasks.ts'
 
 /** Which code a process runs. The old and the new one each know tasks that the other does not; a client knows all. */
@@ -50,7 +51,7 @@ export function isSequence(taskId: string): boolean {
 /** Whether a parent task has a finalize task. */
 export function hasFinalizeTask(taskId: string): boolean {
   const isLastStep = isSequenceStep(taskId) && taskId.endsWith(`_${SEQUENCE.length}`)
-  return taskId !== 'bare' && !isLastStep
+  return taskId !== 'bare' && taskId !== ORDER && !isLastStep
 }
 
 /** Defines the tasks of the version; gives those that can be enqueued, by their ids. */
@@ -92,6 +93,7 @@ export function defineTasks(executor: DurableExecutor, outside: Outside, version
     }
   }
   defineTrees(defineTree)
+  tasks.set(ORDER, defineOrder(executor, outside))
   tasks.set('nested', defineNested(executor, outside))
   const [first, second, third] = SEQUENCE
   const sequence = executor.sequentialTasks<readonly [NumberTask, NumberTask, NumberTask]>(

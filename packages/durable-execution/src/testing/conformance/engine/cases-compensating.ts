@@ -58,7 +58,8 @@ function defineOrder(
   })
 }
 
-async function compensationOf(
+/** The execution that undoes, once it has ended. */
+export async function compensationOf(
   world: EngineWorld,
   executionId: string,
   stepMs: number = 500,

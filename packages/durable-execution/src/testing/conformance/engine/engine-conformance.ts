@@ -52,6 +52,7 @@ import { STORAGE_USE_CASES } from './cases-storage-use.ts'
 import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
 import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
+import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
 import { TRANSACTION_BESIDE_CASES } from './cases-transactions-beside.ts'
 import { TRANSACTION_IN_CODE_CASES } from './cases-transactions-in-code.ts'
@@ -183,6 +184,7 @@ const DURABLE_CODE: EngineTheme = {
     ...SLEEP_CASES,
     ...AWAITED_CASES,
     ...COMPENSATING_CASES,
+    ...UNDOING_ALL_CASES,
   ],
   needsOptionalFields: {},
 }

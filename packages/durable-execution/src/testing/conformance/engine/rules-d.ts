@@ -2,6 +2,7 @@
 
 import { AWAITED_RULES } from './cases-awaited.ts'
 import { COMPENSATING_RULES } from './cases-compensating.ts'
+import { UNDOING_ALL_RULES } from './cases-undoing-all.ts'
 import { SLEEP_RULES } from './cases-sleeps.ts'
 import { STEP_RULES } from './cases-steps.ts'
 import { TRANSACTION_IN_CODE_RULES } from './cases-transactions-in-code.ts'
@@ -12,4 +13,5 @@ export const RULES_D: Record<string, string> = {
   ...SLEEP_RULES,
   ...AWAITED_RULES,
   ...COMPENSATING_RULES,
+  ...UNDOING_ALL_RULES,
 }
