@@ -1,13 +1,25 @@
 /** The rules of durable code. */
 
+import { AWAITED_END_RULES } from './cases-awaited-ends.ts'
 import { AWAITED_RULES } from './cases-awaited.ts'
+import { CHANGED_CODE_RULES } from './cases-changed-code.ts'
 import { COMPENSATING_RULES } from './cases-compensating.ts'
+import { FAILING_STEP_RULES } from './cases-failing-steps.ts'
+import { REMEMBERING_RULES } from './cases-remembering.ts'
+import { SIGNAL_RULES } from './cases-signals.ts'
 import { SLEEP_RULES } from './cases-sleeps.ts'
+import { STATE_RULES } from './cases-state.ts'
 import { STEP_RULES } from './cases-steps.ts'
 
 export const RULES_D: Record<string, string> = {
   ...STEP_RULES,
+  ...FAILING_STEP_RULES,
+  ...CHANGED_CODE_RULES,
+  ...REMEMBERING_RULES,
   ...SLEEP_RULES,
+  ...SIGNAL_RULES,
+  ...STATE_RULES,
   ...AWAITED_RULES,
+  ...AWAITED_END_RULES,
   ...COMPENSATING_RULES,
 }
