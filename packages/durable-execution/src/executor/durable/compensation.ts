@@ -5,7 +5,12 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { DurableExecutionError } from '../../base/errors.ts'
+import {
+  DurableExecutionError,
+  fromErrorStorageObject,
+  toDurableExecutionError,
+  toErrorStorageObject,
+} from '../../base/errors.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
@@ -46,7 +51,15 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     }
   }
   if (failure !== undefined) {
-    throw failure as Error
+    throw givenUp(failure)
   }
   return { kind: 'plain', output: undone }
+}
+
+/** What could not be undone was tried as often as it may be: another attempt is not to begin all that again. */
+function givenUp(failure: unknown): DurableExecutionError {
+  const kept = toErrorStorageObject(toDurableExecutionError(failure))
+  const error = fromErrorStorageObject({ ...kept, isRetryable: false })
+  error.cause = failure
+  return error
 }

@@ -6,9 +6,11 @@ import { wasCancelledByParent } from '../../machine/parent.ts'
 import { callId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
 import { type DurableCode, type DurableStepOptions } from '../../task/durable-context.ts'
 import { resolveStepOptions } from '../../task/durable-options.ts'
-import { type DurableCalls, never } from './calls.ts'
+import { type DurableCalls } from './calls.ts'
 import { errorOfChild } from './children.ts'
 import { type RunHistory } from './history.ts'
+import { calledInStep, stepAround } from './inside-step.ts'
+import { never } from './never.ts'
 import { timedOutError } from './signals.ts'
 import { type StepFunction } from './step.ts'
 
@@ -59,18 +61,19 @@ export class Replay {
   #createCode(): DurableCode {
     const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
       step: (name: string, _fn: unknown, options?: unknown) =>
-        this.#answer(async () => await this.#step(this.#idOf(name), name, options)),
-      sleep: (name: string) => this.#answer(async () => await this.#sleep(this.#idOf(name))),
-      waitForSignal: (name: string) => this.#answer(async () => await this.#wait(name, this.#idOf(name))),
+        this.#answer('step', async () => await this.#step(this.#idOf(name), name, options)),
+      sleep: (name: string) => this.#answer('sleep', async () => await this.#sleep(this.#idOf(name))),
+      waitForSignal: (name: string) =>
+        this.#answer('waitForSignal', async () => await this.#wait(name, this.#idOf(name))),
       runTask: (task: NamedChild['task'], _input: unknown, options?: NamedChild['options']) =>
-        this.#answer(async () => {
+        this.#answer('runTask', async () => {
           const outputs = await this.#children([{ task, options: options ?? null }])
           return outputs !== undefined && 'value' in outputs ? { value: outputs.value[0] } : outputs
         }),
       runTasks: (children: ReadonlyArray<NamedChild>) =>
-        this.#answer(async () => await this.#children(children)),
+        this.#answer('runTasks', async () => await this.#children(children)),
       compensate: (name: string, fn: StepFunction<unknown>, options?: DurableStepOptions | null) =>
-        this.#answer(async () => {
+        this.#answer('compensate', async () => {
           const row = await this.#read(this.#idOf(name))
           if (row === undefined) {
             return undefined
@@ -78,13 +81,17 @@ export class Replay {
           this.registered.push({ name, fn, options })
           return { value: undefined }
         }),
-      setState: () => this.#answer(() => Promise.resolve({ value: undefined })),
+      setState: () => this.#answer('setState', () => Promise.resolve({ value: undefined })),
     }
     return code as unknown as DurableCode
   }
 
   /** What the call gave then; nothing any more once one had no answer. */
-  async #answer(find: () => Promise<Given>): Promise<unknown> {
+  async #answer(what: string, find: () => Promise<Given>): Promise<unknown> {
+    const stepName = stepAround(this.#calls.mark)
+    if (stepName !== undefined) {
+      throw calledInStep(what, stepName)
+    }
     const given = this.#isOver ? undefined : await find()
     if (given === undefined || this.#isOver) {
       this.#end()

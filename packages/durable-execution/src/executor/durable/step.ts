@@ -16,8 +16,10 @@ import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
-import { type Call, type DurableCalls, never } from './calls.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { insideStep } from './inside-step.ts'
 import { checkKind } from './names.ts'
+import { never } from './never.ts'
 
 // Where rows are read one by one, so many ordinals of a name are read together.
 const ORDINALS_AHEAD = 16
@@ -105,7 +107,7 @@ async function callFunction<T>(
 ): Promise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return await fn(stepContext(call, number, cancelSignal))
+    return await insideStep(calls.mark, call.name, () => fn(stepContext(call, number, cancelSignal)))
   }
   const { clock } = calls.engine.doors
   return await new Promise<T>((resolve, reject) => {
@@ -117,7 +119,8 @@ async function callFunction<T>(
     })
     const context = stepContext(call, number, cancelSignal)
     const abortSignal = AbortSignal.any([context.abortSignal, stop.signal])
-    const ended = async (): Promise<T> => await fn({ ...context, abortSignal })
+    const ended = async (): Promise<T> =>
+      await insideStep(calls.mark, call.name, () => fn({ ...context, abortSignal }))
     ended()
       .then(resolve, reject)
       .finally(() => timer.cancel())
@@ -145,8 +148,8 @@ async function readTry(calls: DurableCalls, executionId: string): Promise<Failur
 }
 
 async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promise<void> {
-  if (calls.isNear(until)) {
-    await calls.pauseUntil(until)
+  if (calls.moments.isNear(until)) {
+    await calls.moments.until(until)
     return
   }
   await calls.outside<void>(
@@ -155,7 +158,7 @@ async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promi
       ids: () => [],
       onLook: () => {},
     },
-    ({ resolve }) => calls.at(until, () => resolve()),
+    ({ resolve }) => calls.moments.at(until, () => resolve()),
   )
 }
 

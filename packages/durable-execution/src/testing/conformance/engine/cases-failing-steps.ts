@@ -1,22 +1,16 @@
-/** Cases: steps that fail, that take too long, and whose run is stopped or has lost its lease. */
+/** Cases: steps that fail, and are tried again. */
 
 import assert from 'node:assert/strict'
 
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR } from './durable-lives.ts'
-import { createGate, untilRow, untilTrue } from './lives.ts'
+import { untilRow, untilTrue } from './lives.ts'
 
 export const FAILING_STEP_RULES: Record<string, string> = {
   'step.fails':
     'A step that has failed for good rejects; another run of the same attempt throws the same again, and a new attempt does the step again.',
   'step.retries':
     'A step is tried again as its retryOptions say; with a pause of more than a second the execution waits without a slot.',
-  'step.times_out':
-    'A try that takes longer than the timeoutMs of its step fails, and is told by its abortSignal.',
-  'step.cancelled': 'A cancelled execution is told by its signal, and its steps get no more answers.',
-  'step.fenced': 'A run that has lost its lease remembers nothing more, and ends.',
-  'step.released':
-    'A step that obeys when the executor stops has not failed: the execution is run again by others.',
 }
 
 export const FAILING_STEP_CASES: Array<EngineConformanceCase> = [
@@ -114,148 +108,5 @@ export const FAILING_STEP_CASES: Array<EngineConformanceCase> = [
     const end = await world.finish(await executor.enqueueTask(task, undefined))
     assert.equal(end.status === 'failed' && end.error.message, 'broken')
     assert.equal(calls, 3)
-  }),
-
-  engineCase('step.times_out', 'a slow try is told, and the next one may succeed', async (world) => {
-    const executor = world.newExecutor()
-    const told: Array<boolean> = []
-    const task = executor.task({
-      id: 'flow',
-      timeoutMs: HOUR,
-      run: async (ctx) =>
-        await ctx.step(
-          'slow',
-          async ({ attempt, abortSignal }) => {
-            if (attempt === 0) {
-              await new Promise<void>((resolve) => {
-                abortSignal.addEventListener('abort', () => {
-                  told.push(abortSignal.aborted)
-                  resolve()
-                })
-              })
-            }
-            return attempt
-          },
-          { timeoutMs: 700, retryOptions: { maxAttempts: 1 } },
-        ),
-    })
-    await world.until(executor.start())
-    const end = await world.finish(await executor.enqueueTask(task, undefined))
-    assert.equal(end.status === 'completed' && end.output, 1)
-    assert.deepEqual(told, [true])
-  }),
-
-  engineCase(
-    'step.cancelled',
-    'a cancel fires the signal of a running step, whose result is forgotten',
-    async (world) => {
-      const executor = world.newExecutor()
-      const gate = createGate<string>()
-      const after: Array<string> = []
-      let isTold = false
-      const task = executor.task({
-        id: 'flow',
-        timeoutMs: HOUR,
-        run: async (ctx) => {
-          try {
-            after.push(
-              await ctx.step('slow', async ({ cancelSignal }) => {
-                cancelSignal.onCancelled(() => {
-                  isTold = true
-                })
-                return await gate.promise
-              }),
-            )
-          } finally {
-            after.push('finally')
-          }
-        },
-      })
-      await world.until(executor.start())
-      const handle = await executor.enqueueTask(task, undefined)
-      await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 1)
-      await world.clock.settle()
-      assert.equal(await world.until(handle.cancel()), true)
-      gate.open('late')
-      await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 0)
-      assert.equal((await world.finish(handle)).status, 'cancelled')
-      assert.equal(isTold, true)
-      assert.deepEqual(after, [])
-      assert.equal((await world.rows()).length, 1)
-    },
-  ),
-
-  engineCase(
-    'step.fenced',
-    'a run that stalled beyond its lease remembers nothing, and its successor goes on',
-    async (world) => {
-      const gate = createGate<string>()
-      const done: Array<string> = []
-      const define = (name: string): ReturnType<typeof world.newExecutor> => {
-        const executor = world.newExecutor({ expireMs: 4_000 })
-        executor.task({
-          id: 'flow',
-          timeoutMs: HOUR,
-          run: async (ctx) => {
-            const answer = await ctx.step('ask', async () => (name === 'first' ? await gate.promise : name))
-            done.push(`${name} ${answer}`)
-            return answer
-          },
-        })
-        return executor
-      }
-      const first = define('first')
-      await world.until(first.start())
-      const handle = await first.enqueueTask({ id: 'flow' }, undefined)
-      const id = handle.getTaskExecutionId()
-      await untilRow(world, id, ({ status }) => status === 'running')
-      await world.clock.settle()
-      // As another process does that finds the lease lapsed.
-      await world.storage.withTransaction(
-        async (tx) =>
-          await tx.updateTaskExecutions(
-            { type: 'by_execution_ids', executionIds: [id] },
-            { status: 'ready', unsetExpiresAt: true, startAt: new Date(0), updatedAt: new Date(0) },
-          ),
-      )
-      const second = define('second')
-      await world.until(first.shutdown({ graceMs: 0 }).then(async () => await second.start()))
-      gate.open('stale')
-      const end = await world.finish(await second.getTaskHandle({ id: 'flow' }, id))
-      assert.equal(end.status === 'completed' && end.output, 'second')
-      assert.deepEqual(done, ['second second'])
-    },
-  ),
-
-  engineCase('step.released', 'a step that throws as the executor stops has not failed', async (world) => {
-    let tries = 0
-    const define = (): ReturnType<typeof world.newExecutor> => {
-      const executor = world.newExecutor()
-      executor.task({
-        id: 'flow',
-        timeoutMs: HOUR,
-        run: async (ctx) =>
-          await ctx.step('slow', async ({ cancelSignal }) => {
-            tries += 1
-            if (tries === 1) {
-              await new Promise((_resolve, reject) => {
-                cancelSignal.onCancelled(() => reject(new Error('stopped')))
-              })
-            }
-            return tries
-          }),
-      })
-      return executor
-    }
-    const first = define()
-    await world.until(first.start())
-    const handle = await first.enqueueTask({ id: 'flow' }, undefined)
-    await untilTrue(world, () => tries === 1)
-    await world.until(first.shutdown({ graceMs: 0 }))
-    const second = define()
-    await world.until(second.start())
-    const end = await world.finish(await second.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId()))
-    assert.equal(end.status === 'completed' && end.output, 2)
-    assert.equal(end.retryAttempts, 0)
   }),
 ]

@@ -3,16 +3,15 @@
 import assert from 'node:assert/strict'
 
 import { type DurableTaskRunContext } from '../../../task/context.ts'
+import { createFaultyStorage } from '../../faults.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR } from './durable-lives.ts'
-import { createFaultyStorage } from '../../faults.ts'
 import { createGate, untilTrue } from './lives.ts'
 
 export const STEP_RULES: Record<string, string> = {
   'step.once': 'A step whose result was committed is not done again; the code around it is.',
   'step.same_value': 'What a step gives is what every later run is given: its result, written and read.',
   'step.ordinals': 'The same name may be used many times; each call has a memory of its own.',
-  'step.parallel': 'Steps run in parallel, and each is remembered by itself.',
   'step.lost_reply': 'A result that was committed counts, though nobody heard of it.',
 }
 
@@ -131,45 +130,6 @@ export const STEP_CASES: Array<EngineConformanceCase> = [
       [...names, 'a'].map((name, index) => `${name} ${index}`),
     )
   }),
-
-  engineCase(
-    'step.parallel',
-    'of parallel steps those that were committed are not done again',
-    async (world) => {
-      const done: Array<string> = []
-      const gate = createGate<number>()
-      const define = (name: string): ReturnType<typeof world.newExecutor> => {
-        const executor = world.newExecutor({ expireMs: 4_000 })
-        executor.task({
-          id: 'flow',
-          timeoutMs: HOUR,
-          run: async (ctx) =>
-            await Promise.all(
-              [1, 2, 3].map(
-                async (number) =>
-                  await ctx.step(`part ${number}`, async () => {
-                    done.push(`${number} ${name}`)
-                    return number === 2 && name === 'first' ? await gate.promise : number
-                  }),
-              ),
-            ),
-        })
-        return executor
-      }
-      const first = define('first')
-      await world.until(first.start())
-      const handle = await first.enqueueTask({ id: 'flow' }, undefined)
-      await untilTrue(world, () => done.length === 3)
-      await world.clock.settle()
-      world.kill(first)
-      const second = define('second')
-      await world.until(second.start())
-      const end = await world.finish(await second.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId()))
-      assert.deepEqual(end.status === 'completed' && end.output, [1, 2, 3])
-      assert.deepEqual(done, ['1 first', '2 first', '3 first', '2 second'])
-      gate.open(0)
-    },
-  ),
 
   engineCase(
     'step.lost_reply',

@@ -11,6 +11,9 @@ import { SIGNAL_CASES } from './cases-signals.ts'
 import { SLEEP_CASES } from './cases-sleeps.ts'
 import { STATE_CASES } from './cases-state.ts'
 import { STEP_CASES } from './cases-steps.ts'
+import { CODE_CRASH_CASES } from './cases-code-crashes.ts'
+import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
+import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
 import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
@@ -180,7 +183,10 @@ const DURABLE_CODE: EngineTheme = {
   rules: RULES_D,
   cases: [
     ...STEP_CASES,
+    ...PARALLEL_STEP_CASES,
     ...FAILING_STEP_CASES,
+    ...STOPPED_STEP_CASES,
+    ...CODE_CRASH_CASES,
     ...CHANGED_CODE_CASES,
     ...REMEMBERING_CASES,
     ...SLEEP_CASES,

@@ -1,19 +1,25 @@
 /** The rules of durable code. */
 
-import { AWAITED_END_RULES } from './cases-awaited-ends.ts'
 import { AWAITED_RULES } from './cases-awaited.ts'
+import { AWAITED_END_RULES } from './cases-awaited-ends.ts'
 import { CHANGED_CODE_RULES } from './cases-changed-code.ts'
+import { CODE_CRASH_RULES } from './cases-code-crashes.ts'
 import { COMPENSATING_RULES } from './cases-compensating.ts'
 import { FAILING_STEP_RULES } from './cases-failing-steps.ts'
+import { PARALLEL_STEP_RULES } from './cases-parallel-steps.ts'
 import { REMEMBERING_RULES } from './cases-remembering.ts'
 import { SIGNAL_RULES } from './cases-signals.ts'
 import { SLEEP_RULES } from './cases-sleeps.ts'
 import { STATE_RULES } from './cases-state.ts'
 import { STEP_RULES } from './cases-steps.ts'
+import { STOPPED_STEP_RULES } from './cases-stopped-steps.ts'
 
 export const RULES_D: Record<string, string> = {
   ...STEP_RULES,
+  ...PARALLEL_STEP_RULES,
   ...FAILING_STEP_RULES,
+  ...STOPPED_STEP_RULES,
+  ...CODE_CRASH_RULES,
   ...CHANGED_CODE_RULES,
   ...REMEMBERING_RULES,
   ...SLEEP_RULES,
