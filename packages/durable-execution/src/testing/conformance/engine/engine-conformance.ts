@@ -14,6 +14,8 @@ import { STEP_CASES } from './cases-steps.ts'
 import { CODE_CRASH_CASES } from './cases-code-crashes.ts'
 import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
 import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
+import { REFUSED_CALL_CASES } from './cases-refused-calls.ts'
+import { CODE_DEADLINE_CASES } from './cases-deadlines-of-code.ts'
 import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
@@ -189,14 +191,20 @@ const DURABLE_CODE: EngineTheme = {
     ...CODE_CRASH_CASES,
     ...CHANGED_CODE_CASES,
     ...REMEMBERING_CASES,
+    ...REFUSED_CALL_CASES,
     ...SLEEP_CASES,
     ...SIGNAL_CASES,
     ...STATE_CASES,
     ...AWAITED_CASES,
     ...AWAITED_END_CASES,
+    ...CODE_DEADLINE_CASES,
     ...COMPENSATING_CASES,
   ],
-  needsOptionalFields: {},
+  needsOptionalFields: {
+    'code.deadline': 'the deadline is not among the fields it keeps',
+    'code.deadline_below': 'the deadline is not among the fields it keeps',
+    'code.deadline_undone': 'the deadline is not among the fields it keeps',
+  },
 }
 
 /** All themes of the engine suite. */

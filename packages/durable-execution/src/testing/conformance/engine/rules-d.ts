@@ -5,8 +5,10 @@ import { AWAITED_END_RULES } from './cases-awaited-ends.ts'
 import { CHANGED_CODE_RULES } from './cases-changed-code.ts'
 import { CODE_CRASH_RULES } from './cases-code-crashes.ts'
 import { COMPENSATING_RULES } from './cases-compensating.ts'
+import { CODE_DEADLINE_RULES } from './cases-deadlines-of-code.ts'
 import { FAILING_STEP_RULES } from './cases-failing-steps.ts'
 import { PARALLEL_STEP_RULES } from './cases-parallel-steps.ts'
+import { REFUSED_CALL_RULES } from './cases-refused-calls.ts'
 import { REMEMBERING_RULES } from './cases-remembering.ts'
 import { SIGNAL_RULES } from './cases-signals.ts'
 import { SLEEP_RULES } from './cases-sleeps.ts'
@@ -22,10 +24,12 @@ export const RULES_D: Record<string, string> = {
   ...CODE_CRASH_RULES,
   ...CHANGED_CODE_RULES,
   ...REMEMBERING_RULES,
+  ...REFUSED_CALL_RULES,
   ...SLEEP_RULES,
   ...SIGNAL_RULES,
   ...STATE_RULES,
   ...AWAITED_RULES,
   ...AWAITED_END_RULES,
+  ...CODE_DEADLINE_RULES,
   ...COMPENSATING_RULES,
 }
