@@ -36,7 +36,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     }
     const over = new Replay(calls, history, parent)
     const context = createRunContext({ ...attempt, row: parent }, () => over.code)
-    await over.untilOver(async () => await definition.run(context, input))
+    await over.untilOver(async () => await definition.run(context, input), row.timeoutMs)
     return over
   })
   const undone: Array<string> = []

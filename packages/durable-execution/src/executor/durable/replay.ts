@@ -1,6 +1,8 @@
 /** Runs a function once more over what an execution remembers, and does nothing new. */
 
+import { type Millis } from '../../base/clock.ts'
 import { fromErrorStorageObject } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { wasCancelledByParent } from '../../machine/parent.ts'
 import { callId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
@@ -32,6 +34,9 @@ export class Replay {
   readonly #ordinals = new Map<string, number>()
   readonly #taken = new Map<string, number>()
   #isOver = false
+  /** How many calls were made, and how many of them are being answered. */
+  #asked = 0
+  #answering = 0
   #onOver = (): void => {}
 
   constructor(calls: DurableCalls, history: RunHistory, row: ExecutionRow) {
@@ -42,15 +47,38 @@ export class Replay {
     this.code = this.#createCode()
   }
 
-  /** Runs the function until it ends, or calls what has no answer. */
-  async untilOver(run: () => Promise<unknown>): Promise<void> {
+  /**
+   * Runs the function until it ends, or calls what has no answer; or until it hangs, as one may that timed out: until it has
+   * called nothing for a while, though all is registered that there is to undo, or half of the time is over.
+   */
+  async untilOver(run: () => Promise<unknown>, timeoutMs: Millis): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onOver = resolve
       run().then(
         () => this.#end(),
         () => this.#end(),
       )
+      const { now } = this.#calls.engine.store
+      this.#endIfHanging(Math.min(LIMITS.replayPauseMs, timeoutMs / 4), now() + timeoutMs / 2)
     })
+  }
+
+  #endIfHanging(pauseMs: Millis, latestAt: Millis): void {
+    const { engine, moments } = this.#calls
+    const asked = this.#asked
+    moments.at(engine.store.now() + pauseMs, () => {
+      const isQuiet = this.#asked === asked && this.#answering === 0
+      if (isQuiet && (this.#hasAll() || engine.store.now() >= latestAt)) {
+        this.#end()
+      } else if (!this.#isOver) {
+        this.#endIfHanging(pauseMs, latestAt)
+      }
+    })
+  }
+
+  /** Whether all is registered, as far as it was read what there is. */
+  #hasAll(): boolean {
+    return this.#history.isWhole && this.registered.length >= this.#history.countCompensations()
   }
 
   #end(): void {
@@ -92,7 +120,14 @@ export class Replay {
     if (stepName !== undefined) {
       throw calledInStep(what, stepName)
     }
-    const given = this.#isOver ? undefined : await find()
+    this.#asked += 1
+    this.#answering += 1
+    let given: Given
+    try {
+      given = this.#isOver ? undefined : await find()
+    } finally {
+      this.#answering -= 1
+    }
     if (given === undefined || this.#isOver) {
       this.#end()
       return await never()

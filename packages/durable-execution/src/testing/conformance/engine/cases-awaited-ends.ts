@@ -11,7 +11,6 @@ export const AWAITED_END_RULES: Record<string, string> = {
   'awaited.fails':
     'A child that ends badly rejects with its error, which says which execution it was; the parent goes on, and so do the others.',
   'awaited.cancelled': 'Children that run when their parent ends, however it ends, are cancelled.',
-  'awaited.in_parents': 'The function of a parent task may run children too, but not leave them behind.',
   'awaited.refused': 'What is no child is refused.',
 }
 
@@ -141,75 +140,6 @@ export const AWAITED_END_CASES: Array<EngineConformanceCase> = [
         await untilRow(world, handle.getTaskExecutionId(), (row) => row.isClosed)
         started.at(-1)?.gate.open(0)
       }
-    },
-  ),
-
-  engineCase(
-    'awaited.in_parents',
-    'a parent task may await children before it returns others',
-    async (world) => {
-      const executor = world.newExecutor()
-      const child = executor.task({ id: 'child', timeoutMs: HOUR, run: (_ctx, input: number) => input + 1 })
-      const parent = executor.parentTask({
-        id: 'parent',
-        timeoutMs: HOUR,
-        runParent: async (ctx, input: number) => {
-          const first = await ctx.runTask(child, input)
-          return {
-            output: first,
-            childrenTasks: [
-              { task: child, input: 10 },
-              { task: child, input: 20 },
-            ],
-          }
-        },
-        finalizeTask: {
-          id: 'sum',
-          timeoutMs: HOUR,
-          run: async (ctx, { output, childrenTasksOutputs }) => {
-            const own = await ctx.step('own', () => 1)
-            return childrenTasksOutputs.reduce((sum, one) => sum + (one.output as number), output + own)
-          },
-        },
-      })
-      await world.until(executor.start())
-      const end = await world.finish(await executor.enqueueTask(parent, 1))
-      assert.equal(end.status === 'completed' && end.output, 2 + 1 + 11 + 21)
-    },
-  ),
-
-  engineCase(
-    'awaited.in_parents',
-    'a parent task that returns while it runs children fails',
-    async (world) => {
-      const executor = world.newExecutor()
-      const { task: child, started } = waitingTask(executor, 'child')
-      const parent = executor.parentTask({
-        id: 'parent',
-        timeoutMs: HOUR,
-        runParent: async (ctx) => {
-          ctx.runTask(child, 1).catch(() => {})
-          await ctx.step('work', async () => {
-            await new Promise<void>((resolve) => {
-              world.clock.setTimer(3_000, resolve)
-            })
-          })
-          return { output: 1 }
-        },
-      })
-      await world.until(executor.start())
-      const handle = await executor.enqueueTask(parent, undefined)
-      const end = await world.finish(handle)
-      assert.match(
-        end.status === 'failed' ? end.error.message : '',
-        /^Task parent returned while children that it started by ctx\.runTask were at work/,
-      )
-      await untilRow(
-        world,
-        `${handle.getTaskExecutionId()}:child:1`,
-        (row) => row.status === 'cancelled' && row.isClosed,
-      )
-      started[0]?.gate.open(0)
     },
   ),
 

@@ -16,6 +16,9 @@ import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
 import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
 import { REFUSED_CALL_CASES } from './cases-refused-calls.ts'
 import { CODE_DEADLINE_CASES } from './cases-deadlines-of-code.ts'
+import { AWAITED_IN_PARENT_CASES } from './cases-awaited-in-parents.ts'
+import { COMPENSATING_END_CASES } from './cases-compensating-ends.ts'
+import { SIGNAL_EDGE_CASES } from './cases-refused-signals.ts'
 import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
@@ -194,13 +197,18 @@ const DURABLE_CODE: EngineTheme = {
     ...REFUSED_CALL_CASES,
     ...SLEEP_CASES,
     ...SIGNAL_CASES,
+    ...SIGNAL_EDGE_CASES,
     ...STATE_CASES,
     ...AWAITED_CASES,
     ...AWAITED_END_CASES,
+    ...AWAITED_IN_PARENT_CASES,
     ...CODE_DEADLINE_CASES,
     ...COMPENSATING_CASES,
+    ...COMPENSATING_END_CASES,
   ],
   needsOptionalFields: {
+    'awaited.priority': 'the priority is not among the fields it keeps',
+    'compensation.inherits': 'the priority is not among the fields it keeps',
     'code.deadline': 'the deadline is not among the fields it keeps',
     'code.deadline_below': 'the deadline is not among the fields it keeps',
     'code.deadline_undone': 'the deadline is not among the fields it keeps',
