@@ -19,6 +19,7 @@ import { CODE_DEADLINE_CASES } from './cases-deadlines-of-code.ts'
 import { AWAITED_IN_PARENT_CASES } from './cases-awaited-in-parents.ts'
 import { COMPENSATING_END_CASES } from './cases-compensating-ends.ts'
 import { SIGNAL_EDGE_CASES } from './cases-refused-signals.ts'
+import { SUSPENDED_CASES } from './cases-suspended.ts'
 import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
@@ -196,6 +197,7 @@ const DURABLE_CODE: EngineTheme = {
     ...REMEMBERING_CASES,
     ...REFUSED_CALL_CASES,
     ...SLEEP_CASES,
+    ...SUSPENDED_CASES,
     ...SIGNAL_CASES,
     ...SIGNAL_EDGE_CASES,
     ...STATE_CASES,

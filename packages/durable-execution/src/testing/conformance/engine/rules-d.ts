@@ -18,6 +18,7 @@ import { SLEEP_RULES } from './cases-sleeps.ts'
 import { STATE_RULES } from './cases-state.ts'
 import { STEP_RULES } from './cases-steps.ts'
 import { STOPPED_STEP_RULES } from './cases-stopped-steps.ts'
+import { SUSPENDED_RULES } from './cases-suspended.ts'
 
 export const RULES_D: Record<string, string> = {
   ...STEP_RULES,
@@ -29,6 +30,7 @@ export const RULES_D: Record<string, string> = {
   ...REMEMBERING_RULES,
   ...REFUSED_CALL_RULES,
   ...SLEEP_RULES,
+  ...SUSPENDED_RULES,
   ...SIGNAL_RULES,
   ...SIGNAL_EDGE_RULES,
   ...STATE_RULES,
