@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 
 import { type EngineConformanceCase, engineCase } from './case.ts'
+import { createFaultyStorage } from '../../faults.ts'
 import { HOUR } from './durable-lives.ts'
 import { createGate, quickTask, untilTrue } from './lives.ts'
 
@@ -190,6 +191,39 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
       const ids = (await world.rows()).map(({ executionId }) => executionId)
       assert.equal(new Set(ids).size, 12)
       assert.ok(ids.every((id) => id.length < 100))
+    },
+  ),
+
+  engineCase(
+    'awaited.once',
+    'children whose start was committed and not acknowledged are started once',
+    async (world) => {
+      const storage = createFaultyStorage(world.storage)
+      const executor = world.newExecutor({ storage })
+      const ran: Array<number> = []
+      const child = executor.task({
+        id: 'child',
+        timeoutMs: HOUR,
+        run: (_ctx, input: number) => {
+          ran.push(input)
+          return input
+        },
+      })
+      const flow = executor.task({
+        id: 'flow',
+        timeoutMs: HOUR,
+        run: async (ctx) => await ctx.runTasks([1, 2].map((input) => ({ task: child, input }))),
+      })
+      let faults = 2
+      storage.failAtCommitWhen(({ calls }) =>
+        JSON.stringify(calls).includes(':child:2') && faults-- > 0 ? 'lost_reply' : undefined,
+      )
+      await world.until(executor.start())
+      const end = await world.finish(await executor.enqueueTask(flow, undefined))
+      assert.deepEqual(end.status === 'completed' && end.output, [1, 2])
+      assert.deepEqual(ran.toSorted(), [1, 2])
+      assert.equal((await world.rows()).length, 3)
+      assert.ok(faults <= 0)
     },
   ),
 ]

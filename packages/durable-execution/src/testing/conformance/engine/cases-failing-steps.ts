@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict'
 
+import { DurableExecutionError } from '../../../base/errors.ts'
+import { type DurableExecutor } from '../../../executor/executor.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
-import { HOUR } from './durable-lives.ts'
+import { HOUR, suspended } from './durable-lives.ts'
 import { untilRow, untilTrue } from './lives.ts'
 
 export const FAILING_STEP_RULES: Record<string, string> = {
@@ -108,5 +110,83 @@ export const FAILING_STEP_CASES: Array<EngineConformanceCase> = [
     const end = await world.finish(await executor.enqueueTask(task, undefined))
     assert.equal(end.status === 'failed' && end.error.message, 'broken')
     assert.equal(calls, 3)
+  }),
+
+  engineCase(
+    'step.retries',
+    'a crash between two tries changes neither their number nor when the next one is due',
+    async (world) => {
+      const tries: Array<[who: string, attempt: number, at: number]> = []
+      const keys = new Set<string>()
+      const define = (who: string): DurableExecutor => {
+        const executor = world.newExecutor({ expireMs: 4_000 })
+        executor.task({
+          id: 'flow',
+          timeoutMs: HOUR,
+          run: async (ctx) =>
+            await ctx.step(
+              'call',
+              ({ attempt, idempotencyKey }) => {
+                tries.push([who, attempt, world.clock.now()])
+                keys.add(idempotencyKey)
+                if (attempt < 1) {
+                  throw new Error('not yet')
+                }
+                return who
+              },
+              { retryOptions: { maxAttempts: 2, baseDelayMs: 10_000 } },
+            ),
+        })
+        return executor
+      }
+      const first = define('first')
+      await world.until(first.start())
+      const handle = await first.enqueueTask({ id: 'flow' }, undefined)
+      await suspended(world, handle.getTaskExecutionId())
+      world.kill(first)
+      const second = define('second')
+      await world.until(second.start())
+      const same = await second.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId())
+      const end = await world.finish(same)
+      assert.equal(end.status === 'completed' && end.output, 'second')
+      assert.deepEqual(
+        tries.map(([who, attempt]) => [who, attempt]),
+        [
+          ['first', 0],
+          ['second', 1],
+        ],
+      )
+      const [before = NaN, after = NaN] = tries.map(([, , at]) => at)
+      assert.ok(after - before >= 10_000 && after - before <= 10_700, String(after - before))
+      assert.equal(keys.size, 1)
+    },
+  ),
+
+  engineCase('step.fails', 'what it rejects with is of the same kind in each run', async (world) => {
+    const executor = world.newExecutor()
+    const seen: Array<unknown> = []
+    const task = executor.task({
+      id: 'flow',
+      timeoutMs: HOUR,
+      run: async (ctx) => {
+        await ctx.step('slow', async () => await new Promise(() => {}), { timeoutMs: 100 }).catch(note)
+        await ctx
+          .step('refused', () => {
+            throw new DurableExecutionError('No such order', false)
+          })
+          .catch(note)
+        await ctx.sleep('nap', 2_000)
+      },
+    })
+    const note = (error: unknown): void => {
+      assert.ok(error instanceof DurableExecutionError)
+      seen.push([error.name, error.message, error.isRetryable])
+    }
+    await world.until(executor.start())
+    assert.equal((await world.finish(await executor.enqueueTask(task, undefined))).status, 'completed')
+    assert.equal(seen.length, 4)
+    assert.deepEqual(seen.slice(2), seen.slice(0, 2))
+    assert.deepEqual(seen[1], ['DurableExecutionError', 'No such order', false])
+    assert.match(String(seen[0]), /^DurableExecutionTimedOutError,Step slow timed out/)
   }),
 ]
