@@ -20,8 +20,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: STEP,
-        from: "await calls.writer.write({ executionId: call.id, kind: '#step', output: text })",
-        to: "void calls.writer.write({ executionId: call.id, kind: '#step', output: text })",
+        from: "remember: async (text) => await writer.write(",
+        to: "remember: async (text) => void writer.write(",
       },
     ],
   },

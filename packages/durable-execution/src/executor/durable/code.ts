@@ -80,6 +80,10 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
 
 /** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
 async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<unknown>> {
+  const refusal = calls.refusalOf('runTasks')
+  if (refusal !== undefined) {
+    throw refusal
+  }
   const places = placesOf(calls, children)
   const outputs = await Promise.all(
     places.map(({ batch }) => calls.group('runTasks', async () => await runChildren(calls, batch))),

@@ -5,7 +5,12 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { DurableExecutionError } from '../../base/errors.ts'
+import {
+  DurableExecutionError,
+  fromErrorStorageObject,
+  toDurableExecutionError,
+  toErrorStorageObject,
+} from '../../base/errors.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
@@ -30,16 +35,13 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
         false,
       )
     }
+    const timeoutMs = row.timeoutMs / (parent.retryAttempts + 1)
     // Each attempt may have gone another way: where a step failed, that a later one did, or that the last one never came to.
     for (let retryAttempts = 0; retryAttempts <= parent.retryAttempts; retryAttempts += 1) {
       const ended = { ...parent, retryAttempts }
-      const over = new Replay(calls, history, ended)
+      const over = new Replay(calls, history, ended, registered)
       const context = createRunContext({ ...attempt, row: ended }, () => over.code)
-      await over.untilOver(async () => await definition.run(context, input))
-      for (const one of over.registered) {
-        // It keeps its place, and knows what the last attempt knew.
-        registered.set(one.id, one)
-      }
+      await over.untilOver(async () => await definition.run(context, input), timeoutMs)
     }
   })
   const undone: Array<string> = []
@@ -54,7 +56,15 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     }
   }
   if (failure !== undefined) {
-    throw failure as Error
+    throw givenUp(failure)
   }
   return { kind: 'plain', output: undone }
+}
+
+/** What could not be undone was tried as often as it may be: another attempt is not to begin all that again. */
+function givenUp(failure: unknown): DurableExecutionError {
+  const kept = toErrorStorageObject(toDurableExecutionError(failure))
+  const error = fromErrorStorageObject({ ...kept, isRetryable: false })
+  error.cause = failure
+  return error
 }

@@ -1,33 +1,31 @@
-/** Whether code runs inside the function of a transaction: what it awaits there keeps the transaction open. */
+/**
+ * Whether code runs inside the function of a step, which makes no durable calls of its own. Once the step is remembered its
+ * function is not called any more, and so neither are they: what they gave would be lost, and later calls of their names
+ * would be taken for them. In the function of a transaction they would wait, moreover, for a write that waits for the transaction.
+ */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import { DurableExecutionError } from '../../base/errors.ts'
 
-/** The function of one transaction, of one run. Emptied when it has ended, since what it began may live on. */
-type Inside = { run?: object; name: string }
+/** Tells one run from others. Nothing more, since whatever a step leaves behind, say a pool of connections, keeps it. */
+export type StepMark = object
 
-const inside = new AsyncLocalStorage<Inside>()
+export type StepKind = 'step' | 'transaction'
 
-/** Calls the function of a transaction, and knows its code while it is at work. */
-export async function insideTransaction<T>(run: object, name: string, fn: () => Promise<T>): Promise<T> {
-  const here: Inside = { run, name }
-  try {
-    return await inside.run(here, fn)
-  } finally {
-    delete here.run
-  }
+const around = new AsyncLocalStorage<{ mark: StepMark; kind: StepKind; name: string }>()
+
+/** Calls the function of a step of that run. */
+export function insideFunction<T>(mark: StepMark, kind: StepKind, name: string, fn: () => T): T {
+  return around.run({ mark, kind, name }, fn)
 }
 
-/**
- * The error of a call that comes from inside the function of a transaction of that very run; undefined elsewhere. It would wait for a
- * write, where one can write at a time, that waits for the transaction; and for a turn or a connection that may never come.
- */
-export function calledInside(run: object, what: string): DurableExecutionError | undefined {
-  const here = inside.getStore()
-  return here?.run === run
+/** The error of a call that comes from inside the function of a step of that run; undefined elsewhere. */
+export function calledInside(mark: StepMark, what: string): DurableExecutionError | undefined {
+  const here = around.getStore()
+  return here?.mark === mark
     ? new DurableExecutionError(
-        `ctx.${what} was called inside the function of transaction ${here.name}, which is no place for it. Call it before or after the transaction.`,
+        `ctx.${what} was called in the function of ${here.kind} ${here.name}, which is one thing that is done or not. Call it before or after that.`,
         false,
       )
     : undefined

@@ -16,8 +16,10 @@ import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
-import { type Call, type DurableCalls, never } from './calls.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { insideFunction, type StepKind } from './inside.ts'
 import { checkKind } from './names.ts'
+import { never } from './never.ts'
 
 // Where rows are read one by one, so many ordinals of a name are read together.
 const ORDINALS_AHEAD = 16
@@ -42,7 +44,7 @@ export async function runStep<T>(
   const { engine, attempt, writer } = calls
   return await runTries<T>(calls, call, options, () => ({
     perform: async (number) => {
-      const value = await calls.whileStep(callInTime(calls, call, fn, number, options))
+      const value = await calls.whileStep(callInTime(calls, call, fn, number, options, 'step'))
       const text = engine.serializer.serialize(value)
       const about = `The result of step ${call.name} of task `
       checkPayload(text, about, attempt.row.taskId, engine.options.maxPayloadBytes)
@@ -121,10 +123,13 @@ export async function callInTime<T>(
   fn: StepFunction<T>,
   number: number,
   { timeoutMs }: ResolvedStepOptions,
+  kind: StepKind,
 ): Promise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return await fn(stepContext(call, number, cancelSignal))
+    return await insideFunction(calls.mark, kind, call.name, () =>
+      fn(stepContext(call, number, cancelSignal)),
+    )
   }
   const { clock } = calls.engine.doors
   return await new Promise<T>((resolve, reject) => {
@@ -136,7 +141,8 @@ export async function callInTime<T>(
     })
     const context = stepContext(call, number, cancelSignal)
     const abortSignal = AbortSignal.any([context.abortSignal, stop.signal])
-    const ended = async (): Promise<T> => await fn({ ...context, abortSignal })
+    const ended = async (): Promise<T> =>
+      await insideFunction(calls.mark, kind, call.name, () => fn({ ...context, abortSignal }))
     ended()
       .then(resolve, reject)
       .finally(() => timer.cancel())
@@ -164,8 +170,8 @@ async function readTry(calls: DurableCalls, executionId: string): Promise<Failur
 }
 
 async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promise<void> {
-  if (calls.isNear(until)) {
-    await calls.pauseUntil(until)
+  if (calls.moments.isNear(until)) {
+    await calls.moments.until(until)
     return
   }
   await calls.outside<void>(
@@ -174,7 +180,7 @@ async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promi
       ids: () => [],
       onLook: () => {},
     },
-    ({ resolve }) => calls.at(until, () => resolve()),
+    ({ resolve }) => calls.moments.at(until, () => resolve()),
   )
 }
 

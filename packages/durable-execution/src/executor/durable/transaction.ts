@@ -8,9 +8,9 @@ import { type Remembered, rememberShared, type Share } from '../../store/share.t
 import { hasCode, isOfTheMoment, isStorageThere } from '../../store/transact.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
-import { type Call, type DurableCalls, never } from './calls.ts'
-import { insideTransaction } from './inside.ts'
-import { callInTime, runTries, type StepFunction, type Work } from './step.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { never } from './never.ts'
+import { callInTime, runTries, type Work } from './step.ts'
 
 // So many failures of what is ours to write, while the storage is there, convict what is written.
 const FAILURES_OF_WRITING = 3
@@ -36,7 +36,8 @@ export async function runTransaction<T>(
     const work: Work = {
       perform: async (number) =>
         await transaction.perform(
-          async (shared) => await callInTime(calls, call, inside(calls, call, fn, shared), number, options),
+          async (shared) =>
+            await callInTime(calls, call, (step) => fn(shared, step), number, options, 'transaction'),
         ),
       // It was, in the transaction.
       remember: () => Promise.resolve(),
@@ -46,15 +47,6 @@ export async function runTransaction<T>(
 }
 
 // Around the function alone: one that goes on though its time is over is still no place for calls.
-function inside<T>(
-  calls: DurableCalls,
-  call: Call,
-  fn: TransactionFunction<T>,
-  shared: object,
-): StepFunction<T> {
-  return async (step) => await insideTransaction(calls, call.name, async () => await fn(shared, step))
-}
-
 class Transaction {
   readonly #calls: DurableCalls
   readonly #call: Call

@@ -79,7 +79,7 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
 
   sharedCase(
     'together.no_calls_inside',
-    'a durable call inside the function is refused at once, and is none when that has ended',
+    'a durable call inside the function is refused at once, also when that has ended',
     async (world) => {
       const gate = createGate()
       const messages: Array<string> = []
@@ -87,7 +87,7 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
         const tell = async (call: Promise<unknown>): Promise<void> => {
           await call.catch((error: unknown) => messages.push((error as Error).message))
         }
-        let later: Promise<number> | undefined
+        let later: Promise<void> | undefined
         let late: Promise<void> | undefined
         await ctx.transaction('outer', async (tx) => {
           await note(tx, 'kept')
@@ -99,7 +99,7 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
           await tell(ctx.runTasks([{ task: { id: 'note' }, input: 'child' }]))
           await tell(ctx.compensate('compensate', () => {}))
           await tell(ctx.setState('state'))
-          later = gate.promise.then(async () => await ctx.step('later', () => 7))
+          later = gate.promise.then(async () => await tell(ctx.step('step', () => 7)))
         })
         await tell(
           ctx.transaction(
@@ -120,18 +120,20 @@ export const TRANSACTION_BESIDE_CASES: Array<EngineConformanceCase> = [
         )
         const step = await ctx.step('step', () => 1)
         await late
-        return [step, await later]
+        await later
+        return step
       })
       await world.until(executor.start())
       // Nobody waits for anything.
       const end = await world.finish(await executor.enqueueTask({ id: 'flow' }, undefined), 5_000)
-      assert.deepEqual(end.status === 'completed' && end.output, [1, 7])
+      assert.deepEqual(end.status === 'completed' && end.output, 1)
       const calls = 'step transaction sleep waitForSignal runTask runTasks compensate setState'
       const refusalOf = (call: string, name: string): string =>
-        `ctx.${call} was called inside the function of transaction ${name}, which is no place for it. Call it before or after the transaction.`
+        `ctx.${call} was called in the function of transaction ${name}, which is one thing that is done or not. Call it before or after that.`
       assert.deepEqual(messages, [
         ...calls.split(' ').map((call) => refusalOf(call, 'outer')),
         'Step slow timed out',
+        refusalOf('step', 'outer'),
         refusalOf('step', 'slow'),
         refusalOf('step', 'failing'),
       ])
