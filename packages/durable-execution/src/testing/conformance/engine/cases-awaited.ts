@@ -221,7 +221,10 @@ export const AWAITED_CASES: Array<EngineConformanceCase> = [
       await world.until(executor.start())
       const end = await world.finish(await executor.enqueueTask(flow, undefined))
       assert.deepEqual(end.status === 'completed' && end.output, [1, 2])
-      assert.deepEqual(ran.toSorted(), [1, 2])
+      assert.deepEqual(
+        ran.toSorted((a, b) => a - b),
+        [1, 2],
+      )
       assert.equal((await world.rows()).length, 3)
       assert.ok(faults <= 0)
     },
