@@ -78,7 +78,7 @@ export type DurableCode = {
    * idempotent; `step.idempotencyKey` helps. A step that fails rejects, and a new attempt of the execution tries it again.
    *
    * @param name - What it is remembered by: 1 to 255 characters.
-   * @param fn - What it does; its result must be one that the serializer can keep.
+   * @param fn - What it does; its result must be one that the serializer can keep. It makes no calls of `ctx`: they are refused there.
    */
   step: <T>(
     name: string,

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict'
 
-import { createInMemoryStorage } from '../../../storage/memory/in-memory-storage.ts'
+import { type DurableStorageTx } from '../../../storage/contract.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR, type Run, started, suspended } from './durable-lives.ts'
 import { createGate, untilTrue } from './lives.ts'
+import { assertRefused } from './refusals.ts'
 
 export const STATE_RULES: Record<string, string> = {
   'state.last_wins': 'What was said last counts, and survives the process that said it.',
@@ -13,6 +14,10 @@ export const STATE_RULES: Record<string, string> = {
   'state.told':
     'What a function says of its progress is told by its handle, in every process, also when it has ended.',
 }
+
+/** As a storage is from which all was deleted. */
+const emptied = (tx: DurableStorageTx): DurableStorageTx =>
+  new Proxy(tx, { get: () => () => Promise.resolve([]) })
 
 export const STATE_CASES: Array<EngineConformanceCase> = [
   engineCase(
@@ -44,32 +49,40 @@ export const STATE_CASES: Array<EngineConformanceCase> = [
     },
   ),
 
-  engineCase('state.told', 'there is no state before one was told, and none of nobody', async (world) => {
-    const gate = createGate()
-    const { executor, flow } = await started(world, async (ctx) => {
-      await gate.promise
-      await ctx.setState(null)
-      await ctx.sleep('nap', 2_000)
-      await ctx.setState(undefined)
-    })
-    const later = await executor.enqueueTask(flow, 1, { sleepMsBeforeRun: HOUR })
-    assert.equal(await world.until(later.getState()), undefined)
-    const handle = await executor.enqueueTask(flow, 2)
-    await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 1)
-    assert.equal(await world.until(handle.getState()), undefined)
-    gate.open()
-    await suspended(world, handle.getTaskExecutionId())
-    assert.equal(await world.until(handle.getState()), null)
-    await world.finish(handle)
-    assert.equal(await world.until(handle.getState()), undefined)
-    const elsewhere = world.newExecutor({ storage: createInMemoryStorage() })
-    const same = elsewhere.task({ id: 'flow', timeoutMs: HOUR, run: () => 0 })
-    const lost = await elsewhere.enqueueTask(same, 1)
-    await assert.rejects(
-      world.until(executor.getTaskHandle(flow, lost.getTaskExecutionId())),
-      /: Execution \S+ not found$/,
-    )
-  }),
+  engineCase(
+    'state.told',
+    'there is no state before one was told, and none of what was deleted',
+    async (world) => {
+      const gate = createGate()
+      const { executor, flow } = await started(world, async (ctx) => {
+        await gate.promise
+        await ctx.setState(null)
+        await ctx.sleep('nap', 2_000)
+        await ctx.setState(undefined)
+      })
+      const later = await executor.enqueueTask(flow, 1, { sleepMsBeforeRun: HOUR })
+      assert.equal(await world.until(later.getState()), undefined)
+      const handle = await executor.enqueueTask(flow, 2)
+      await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 1)
+      assert.equal(await world.until(handle.getState()), undefined)
+      gate.open()
+      await suspended(world, handle.getTaskExecutionId())
+      assert.equal(await world.until(handle.getState()), null)
+      await world.finish(handle)
+      assert.equal(await world.until(handle.getState()), undefined)
+      let isDeleted = false
+      const client = world.newExecutor({
+        storage: {
+          withTransaction: (fn, hint) =>
+            world.storage.withTransaction((tx) => fn(isDeleted ? emptied(tx) : tx), hint),
+        },
+      })
+      const same = client.task({ id: 'flow', timeoutMs: HOUR, run: () => 0 })
+      const gone = await world.until(client.getTaskHandle(same, handle.getTaskExecutionId()))
+      isDeleted = true
+      await assertRefused(() => world.until(gone.getState()), /^Execution \S+ not found$/)
+    },
+  ),
 
   engineCase(
     'state.last_wins',
