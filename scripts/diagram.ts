@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { type EventKind } from '../packages/durable-execution/src/machine/event.ts'
-import { ACTIVE_STATUSES, FINISHED_STATUSES } from '../packages/durable-execution/src/machine/execution.ts'
+import { ACTIVE_STATUSES, FINISHED_STATUSES } from '../packages/durable-execution/src/machine/status.ts'
 import { TRANSITIONS } from '../packages/durable-execution/src/machine/table.ts'
 
 const file = new URL('../docs/state-diagram.md', import.meta.url)

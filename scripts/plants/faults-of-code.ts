@@ -20,8 +20,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: STEP,
-        from: "remember: async (text) => await writer.write(",
-        to: "remember: async (text) => void writer.write(",
+        from: 'remember: async (text) => await writer.write(',
+        to: 'remember: async (text) => void writer.write(',
       },
     ],
   },

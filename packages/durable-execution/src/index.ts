@@ -44,11 +44,11 @@ export {
   type DurableChildTaskExecution,
   type DurableChildTaskExecutionErrorStorageObject,
   type DurableSuspensionStorageObject,
-  type DurableTaskExecutionStatusStorageObject,
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,
   type DurableTaskRetryOptions,
 } from './machine/execution.ts'
+export { type DurableTaskExecutionStatusStorageObject } from './machine/status.ts'
 export { getDurableTaskExecutionStorageObjectParentError } from './machine/parent-error.ts'
 export {
   type DurableStorage,

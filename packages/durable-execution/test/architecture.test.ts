@@ -21,16 +21,24 @@ const sources: Array<Source> = readdirSync(SRC, { recursive: true, encoding: 'ut
 /** For each folder or file what it may import; the longest prefix of a path counts. */
 const MAY_IMPORT: Record<string, Array<string>> = {
   'base/': ['base/'],
-  'machine/': ['base/limits', 'base/assert', 'base/errors', 'base/clock', 'machine/'],
+  'machine/': ['base/limits', 'base/assert', 'base/errors', 'base/clock', 'base/hash', 'machine/'],
   'task/': ['base/', 'machine/', 'task/'],
-  'storage/contract': ['base/', 'machine/execution'],
-  'storage/contract-with-limit': ['base/', 'machine/execution', 'storage/contract'],
+  'storage/contract': ['base/', 'machine/execution', 'machine/status'],
+  'storage/contract-with-limit': ['base/', 'machine/execution', 'machine/status', 'storage/contract'],
   'storage/mutex': ['base/'],
-  'storage/memory/': ['base/', 'machine/execution', 'storage/contract', 'storage/mutex', 'storage/memory/'],
-  'storage/sql/': ['base/', 'machine/execution', 'storage/contract', 'storage/sql/'],
+  'storage/memory/': [
+    'base/',
+    'machine/execution',
+    'machine/status',
+    'storage/contract',
+    'storage/mutex',
+    'storage/memory/',
+  ],
+  'storage/sql/': ['base/', 'machine/execution', 'machine/status', 'storage/contract', 'storage/sql/'],
   'storage/sqlite/': [
     'base/',
     'machine/execution',
+    'machine/status',
     'storage/contract',
     'storage/mutex',
     'storage/sql/',
@@ -39,6 +47,7 @@ const MAY_IMPORT: Record<string, Array<string>> = {
   'storage/postgres/': [
     'base/',
     'machine/execution',
+    'machine/status',
     'storage/contract',
     'storage/mutex',
     'storage/sql/',

@@ -2,7 +2,8 @@
 
 import { afterEach, expect, test, vi } from 'vitest'
 
-import { hashName, systemIds } from './ids.ts'
+import { systemIds } from './ids.ts'
+import { hashName } from './hash.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()

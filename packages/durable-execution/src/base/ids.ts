@@ -1,6 +1,8 @@
 /** The one door to names: ids of executions, of executors and of leases. */
 
-import { createHash, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
+
+import { hashName } from './hash.ts'
 
 /** Draws ids. Those of one source are unique and, read as text, sort in the order they were drawn. */
 export type IdSource = {
@@ -65,9 +67,4 @@ export const systemIds: IdSource = {
 /** The id of the execution of a task that has that key: the same wherever it is made, and like none that is drawn. */
 export function keyedExecutionId(taskId: string, key: string): string {
   return `te_k${hashName([taskId, key])}`
-}
-
-/** A short name that is the same wherever it is computed: 32 hexadecimal digits of SHA-256 over the parts. */
-export function hashName(parts: Array<string>): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
 }

@@ -4,7 +4,9 @@ import { type CancelSignal, createCancellablePromise, toCancelSignal } from '../
 import { DurableExecutionCancelledError, DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type Serializer } from '../base/serializer.ts'
-import { assertKnownStatus, type ExecutionRow, isFinishedStatus } from '../machine/execution.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { assertKnownStatus } from '../machine/damage.ts'
+import { isFinishedStatus } from '../machine/status.ts'
 import { shown } from '../task/options.ts'
 import { type RowReader } from './reader.ts'
 import {

@@ -8,7 +8,8 @@ import {
   DurableExecutionTimedOutError,
 } from '../base/errors.ts'
 import { createDefaultSerializer, type Serializer } from '../base/serializer.ts'
-import { ALL_STATUSES, type ExecutionRow } from '../machine/execution.ts'
+import { type ExecutionRow } from '../machine/execution.ts'
+import { ALL_STATUSES } from '../machine/status.ts'
 import {
   convertTaskExecutionStorageObjectToTaskExecution,
   type DurableTaskCancelledExecution,

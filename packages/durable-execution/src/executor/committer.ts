@@ -15,7 +15,7 @@ import { isOfTheMoment, isStorageThere } from '../store/transact.ts'
 import { type WriteResult } from './durable/writer.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, failedEvent, type WriteEvent } from './run-attempt.ts'
-import { type Run } from './runs.ts'
+import { type Run } from './run.ts'
 
 type Outcome = Settlement & {
   run: Run

@@ -9,7 +9,7 @@ import { type OnTold } from './durable/watch.ts'
 import { type WriteResult } from './durable/writer.ts'
 import { type Engine } from './engine.ts'
 import { type AttemptEvent, type WriteEvent } from './run-attempt.ts'
-import { type Run } from './runs.ts'
+import { type Run } from './run.ts'
 
 /** What durable runs need of the other parts. */
 export type DurableRunsDoors = {

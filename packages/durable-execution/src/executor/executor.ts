@@ -1,32 +1,14 @@
 /** The public class: tasks are defined on it and enqueued through it, and once started it runs them. */
 
-import { type StandardSchemaV1 } from '@standard-schema/spec'
-
 import { DurableExecutionError } from '../base/errors.ts'
 import { type DurableTaskInputWithOptions } from '../client/enqueue.ts'
 import { createHandle, type DurableTaskHandle, readOrThrow } from '../client/handle.ts'
 import { type DurableTaskRunOptions } from '../client/run-task.ts'
 import { type DurableStorage } from '../storage/contract.ts'
-import {
-  type DurableChildrenPolicy,
-  type DurableParentTaskDefaultOutput,
-  type DurableParentTaskOptions,
-  type DurableSettlingChildrenPolicy,
-  type DurableSettlingParentTaskOptions,
-  type DurableTask,
-  type DurableTaskOptions,
-} from '../task/define.ts'
+import { type DurableTask } from '../task/define.ts'
 import { type DurableTaskEnqueueOptions } from '../task/options.ts'
-import { type AnyParentTaskOptions } from '../task/registry.ts'
-import { validatorOf } from '../task/schema.ts'
-import {
-  defineSequence,
-  type FirstInput,
-  type LastOutput,
-  type SequentialDurableTasks,
-} from '../task/sequential.ts'
 import { checkTask } from '../task/task-id.ts'
-import { createBuilder, type DurableTaskBuilder } from './builder.ts'
+import { DurableTaskDefiner } from './definer.ts'
 import { Enqueuer } from './enqueuer.ts'
 import { type DurableExecutorHealth } from './health.ts'
 import { checkGrace, type DurableExecutorOptions, resolveExecutorOptions } from './options.ts'
@@ -59,7 +41,7 @@ import { Runtime } from './runtime.ts'
  *
  * @category Executor
  */
-export class DurableExecutor {
+export class DurableExecutor extends DurableTaskDefiner {
   readonly #runtime: Runtime
   readonly #enqueuer: Enqueuer
   #shuttingDown: Promise<void> | undefined
@@ -76,107 +58,10 @@ export class DurableExecutor {
         false,
       )
     }
-    this.#runtime = new Runtime(storage, resolveExecutorOptions(options))
+    const runtime = new Runtime(storage, resolveExecutorOptions(options))
+    super(runtime.engine.registry)
+    this.#runtime = runtime
     this.#enqueuer = new Enqueuer(this.#runtime)
-  }
-
-  /**
-   * Defines a task.
-   *
-   * @throws A {@link DurableExecutionError}, not retryable, if an option is wrong or the id is taken.
-   */
-  task<TInput, TOutput>(options: DurableTaskOptions<TInput, TOutput>): DurableTask<TInput, TOutput> {
-    this.#refuseAfterShutdown()
-    return { id: this.#runtime.engine.registry.addTask(options).id }
-  }
-
-  /**
-   * Defines a parent task: its function says which children are to run, and when all of them are
-   * completed its finalize task makes the output. Without a finalize task the output is
-   * `{ output, childrenTasksOutputs }`.
-   *
-   * @throws A {@link DurableExecutionError}, not retryable, if an option is wrong or an id is taken.
-   */
-  parentTask<
-    TInput,
-    TRunOutput,
-    TOutput = DurableParentTaskDefaultOutput<TRunOutput>,
-    TFinalizeRunOutput = unknown,
-    TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
-  >(
-    options: DurableParentTaskOptions<
-      TInput,
-      TRunOutput,
-      TOutput,
-      TFinalizeRunOutput,
-      'fail_fast',
-      TFinalizePolicy
-    >,
-  ): DurableTask<TInput, TOutput>
-  /**
-   * The same for a parent that goes on though some of its children end badly: `childrenPolicy` says how many may. Its
-   * finalize task, or without one its output, is told how each child ended.
-   */
-  parentTask<
-    TInput,
-    TRunOutput,
-    TOutput = DurableParentTaskDefaultOutput<TRunOutput, DurableSettlingChildrenPolicy>,
-    TFinalizeRunOutput = unknown,
-    TFinalizePolicy extends DurableChildrenPolicy = 'fail_fast',
-  >(
-    options: DurableSettlingParentTaskOptions<
-      TInput,
-      TRunOutput,
-      TOutput,
-      TFinalizeRunOutput,
-      TFinalizePolicy
-    >,
-  ): DurableTask<TInput, TOutput>
-  parentTask(options: object): DurableTask<unknown, unknown> {
-    this.#refuseAfterShutdown()
-    return { id: this.#runtime.engine.registry.addParentTask(options as AnyParentTaskOptions).id }
-  }
-
-  /**
-   * Defines tasks whose input is checked by a function when they are enqueued. What it returns is
-   * stored and run; what it throws becomes `Invalid input to task X: …`.
-   */
-  validateInput<TRunInput, TInput>(
-    fn: (input: TInput) => TRunInput | Promise<TRunInput>,
-  ): DurableTaskBuilder<TRunInput, TInput> {
-    if (typeof fn !== 'function') {
-      throw new DurableExecutionError('validateInput needs a function', false)
-    }
-    return createBuilder(
-      this.#runtime.engine.registry,
-      (input) => fn(input as TInput),
-      () => this.#refuseAfterShutdown(),
-    )
-  }
-
-  /**
-   * Defines tasks whose input is checked by a schema when they are enqueued: one of zod, valibot,
-   * arktype or any other library that follows Standard Schema.
-   */
-  inputSchema<TSchema extends StandardSchemaV1>(
-    schema: TSchema,
-  ): DurableTaskBuilder<StandardSchemaV1.InferOutput<TSchema>, StandardSchemaV1.InferInput<TSchema>> {
-    return createBuilder(this.#runtime.engine.registry, validatorOf(schema), () =>
-      this.#refuseAfterShutdown(),
-    )
-  }
-
-  /**
-   * Makes one task of several that run one after another, each with the output of the one before.
-   * The same list makes the same task, in every process.
-   *
-   * @throws A {@link DurableExecutionError}, not retryable: `No tasks provided`.
-   */
-  sequentialTasks<const T extends ReadonlyArray<DurableTask<unknown, unknown>>>(
-    ...tasks: T & SequentialDurableTasks<T>
-  ): DurableTask<FirstInput<T>, LastOutput<T>> {
-    this.#refuseAfterShutdown()
-    return { id: defineSequence(this.#runtime.engine.registry, tasks).id }
   }
 
   /**
@@ -193,7 +78,7 @@ export class DurableExecutor {
     input: TInput,
     options?: DurableTaskEnqueueOptions | null,
   ): Promise<DurableTaskHandle<TOutput>> {
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     checkTask(task)
     return await this.#enqueuer.enqueue<TOutput>(task.id, input, options)
   }
@@ -227,7 +112,7 @@ export class DurableExecutor {
     inputs: ReadonlyArray<NoInfer<TInput> | DurableTaskInputWithOptions<NoInfer<TInput>>>,
     options?: DurableTaskEnqueueOptions | null,
   ): Promise<Array<DurableTaskHandle<TOutput>>> {
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     checkTask(task)
     return await this.#enqueuer.enqueueAll<TOutput>(task.id, inputs, options)
   }
@@ -245,7 +130,7 @@ export class DurableExecutor {
     input: TInput,
     options?: DurableTaskRunOptions | null,
   ): Promise<TOutput> {
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     checkTask(task)
     return await this.#enqueuer.run<TOutput>(task.id, input, options)
   }
@@ -283,7 +168,7 @@ export class DurableExecutor {
     payload?: unknown,
     options?: { idempotencyKey?: string | null | undefined } | null,
   ): Promise<void> {
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     await this.#runtime.signal(prepareSignal(executionId, name, payload, options, this.#runtime.engine))
   }
 
@@ -305,9 +190,9 @@ export class DurableExecutor {
    * runs; a second call changes nothing.
    */
   async start(): Promise<void> {
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     await this.#runtime.prepareToStart()
-    this.#refuseAfterShutdown()
+    this.refuseAfterShutdown()
     this.#runtime.start()
   }
 
@@ -323,7 +208,7 @@ export class DurableExecutor {
     await this.#shuttingDown
   }
 
-  #refuseAfterShutdown(): void {
+  protected refuseAfterShutdown(): void {
     if (this.#shuttingDown !== undefined) {
       throw new DurableExecutionError('Executor shutdown', false)
     }

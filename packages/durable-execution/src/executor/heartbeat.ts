@@ -9,7 +9,8 @@ import { type Transact } from '../store/transact.ts'
 import { type Engine } from './engine.ts'
 import { type LateReleases } from './late-releases.ts'
 import { Loop } from './loop.ts'
-import { type Run, type Runs } from './runs.ts'
+import { type Runs } from './runs.ts'
+import { type Run } from './run.ts'
 
 export class Heartbeat {
   readonly #engine: Engine

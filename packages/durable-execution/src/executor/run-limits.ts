@@ -9,7 +9,7 @@ import {
 import { TimerQueue } from '../base/timer-queue.ts'
 import { deadlineExceeded, deadlineOf, isDeadlineOver } from '../machine/deadline.ts'
 import { type Engine } from './engine.ts'
-import { type Run } from './runs.ts'
+import { type Run } from './run.ts'
 
 export class RunLimits {
   readonly #engine: Pick<Engine, 'doors' | 'store'>

@@ -1,49 +1,24 @@
 /** The runs of this executor: started, timed, told to stop, given up, and handed to the committer when they end. */
 
-import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
+import { Changes } from '../base/changes.ts'
 import { ChurningMap } from '../base/churning-map.ts'
-import { type Millis, type Timer } from '../base/clock.ts'
+import { type Millis } from '../base/clock.ts'
 import {
   DurableExecutionCancelledError,
   type DurableExecutionError,
   toErrorStorageObject,
 } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
-import { assert } from '../base/assert.ts'
-import { type Lease } from '../machine/event.ts'
 import { isSuspect } from '../machine/apart.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type Engine } from './engine.ts'
 import { type CodeOf } from '../task/context.ts'
 import { type DurableCode } from '../task/durable-context.ts'
-import { type Attempt, type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
+import { type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
+import { createRun, isWaiting, type Run } from './run.ts'
 import { RunLimits } from './run-limits.ts'
-
-/** One run: from the claim until its function has ended and its outcome is settled or dropped. */
-export type Run = Attempt & {
-  cancelSignal: OwnCancelSignal
-  shutdownSignal: BorrowedSignal
-  /** When this process must believe its lease lapsed, on the monotonic clock. */
-  leaseDeadlineAt: Millis
-  /** Whether its outcome is fixed: handed to the committer, or of no interest any more. */
-  isDecided: boolean
-  /** Whether it was told to stop because the executor does. */
-  isToldToLeave: boolean
-  /** Whether its function was called and has not ended; it takes a slot. */
-  isActive: boolean
-  /** Whether its lease is ours: from the claim until the outcome is settled or dropped. */
-  isHeld: boolean
-  /** Whether its function has returned or thrown. */
-  hasEnded: boolean
-  /** When its function was called, on the monotonic clock. */
-  startedAt: Millis
-  timer: Timer | undefined
-  /** Whether that timer is for the deadline of the execution, and not for the timeout of the attempt. */
-  isTimedByDeadline: boolean
-  code: DurableCode | undefined
-}
 
 /** What the runs need of the other parts. */
 export type RunsDoors = {
@@ -51,13 +26,6 @@ export type RunsDoors = {
   /** The durable calls of a run. */
   codeOf: (run: Run) => DurableCode
   onSlotFreed: () => void
-}
-
-/** The lease under which a row was claimed. The row itself is one, where it has both fields. */
-export function leaseOf(row: ExecutionRow): Lease {
-  const { executionId, startedAt, leaseId } = row
-  assert(startedAt !== undefined, `the claimed execution ${executionId} has no startedAt`)
-  return leaseId === undefined ? { startedAt, leaseId: '' } : (row as ExecutionRow & Lease)
 }
 
 export class Runs {
@@ -72,7 +40,7 @@ export class Runs {
   #reserved = 0
   #suspectCount = 0
   readonly #limits: RunLimits
-  #onChange: Array<() => void> = []
+  readonly #changes = new Changes()
   readonly #codeOf: CodeOf
 
   constructor(engine: Engine, shutdownSignal: CancelSignal, doors: RunsDoors) {
@@ -141,25 +109,12 @@ export class Runs {
 
   /** Calls the function of a claimed row. */
   start(row: ExecutionRow, definition: TaskDefinition, leaseDeadlineAt: Millis): void {
-    const { logger, doors } = this.#engine
-    const run: Run = {
+    const run = createRun(
       row,
-      lease: leaseOf(row),
       definition,
-      cancelSignal: new OwnCancelSignal(undefined, logger),
-      shutdownSignal: new BorrowedSignal(this.#shutdownSignal),
-      leaseDeadlineAt,
-      isDecided: false,
-      isToldToLeave: false,
-      isActive: true,
-      isHeld: true,
-      hasEnded: false,
-      startedAt: doors.clock.monotonicNow(),
-      timer: undefined,
-      isTimedByDeadline: false,
-      calls: undefined,
-      code: undefined,
-    }
+      { leaseDeadlineAt, shutdownSignal: this.#shutdownSignal },
+      this.#engine,
+    )
     this.#runs.set(row.executionId, run)
     this.#activeCount += 1
     this.#heldCount += 1
@@ -231,7 +186,7 @@ export class Runs {
       this.#forget(run)
       this.#doors.onSlotFreed()
     }
-    this.#changed()
+    this.#changes.tell()
   }
 
   /** Stops counting a function that does not end. */
@@ -258,9 +213,7 @@ export class Runs {
   /** Resolves when no function runs and no outcome is unsettled. */
   async idle(): Promise<void> {
     while (this.#activeCount > 0 || this.#heldCount > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onChange.push(resolve)
-      })
+      await this.#changes.next()
     }
   }
 
@@ -319,7 +272,7 @@ export class Runs {
       this.#activeCount -= 1
       this.#forget(run)
       this.#doors.onSlotFreed()
-      this.#changed()
+      this.#changes.tell()
     }
   }
 
@@ -334,19 +287,4 @@ export class Runs {
       this.#runs.delete(executionId)
     }
   }
-
-  #changed(): void {
-    if (this.#onChange.length > 0) {
-      const waiting = this.#onChange
-      this.#onChange = []
-      for (const resolve of waiting) {
-        resolve()
-      }
-    }
-  }
-}
-
-/** Whether all that the function of the run can be doing is to wait for a durable call, or for itself. */
-function isWaiting({ calls }: Run): boolean {
-  return calls !== undefined && calls.isOpen && !calls.isStepRunning
 }

@@ -6,7 +6,8 @@ import { InFlight } from '../base/in-flight.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type Engine } from './engine.ts'
 import { giveBack } from './give-back.ts'
-import { leaseOf, type Runs } from './runs.ts'
+import { type Runs } from './runs.ts'
+import { leaseOf } from './run.ts'
 import { type Suspects } from './suspects.ts'
 
 // Functions that compute without waiting run within the turn that starts them. So many milliseconds of them, and leases are renewed,

@@ -4,13 +4,8 @@ import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { deadlineExceeded, deadlineOf, dueBy } from './deadline.ts'
 import { type ExecutionEvent, type Lease, type Refusal } from './event.ts'
-import {
-  childrenCount,
-  type ExecutionUpdate,
-  type FinishedStatus,
-  isFinishedStatus,
-  type LeanRow,
-} from './execution.ts'
+import { childrenCount, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import { type FinishedStatus, isFinishedStatus } from './status.ts'
 import { nextAttemptAfterLossAt, nextAttemptAt } from './retry.ts'
 
 type EventOf<K extends ExecutionEvent['kind']> = Extract<ExecutionEvent, { kind: K }>

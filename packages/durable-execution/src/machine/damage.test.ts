@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 
 import { DurableExecutionError } from '../base/errors.ts'
-import { assertKnownStatus, damagedField, type ExecutionRow } from './execution.ts'
+import { type ExecutionRow } from './execution.ts'
+import { assertKnownStatus, damagedField } from './damage.ts'
 import { claimed, failed, failure, given, ready, running } from './testing-dsl.test-support.ts'
 
 const odd = ready({ status: 'odd' as ExecutionRow['status'] })

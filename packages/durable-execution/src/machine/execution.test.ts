@@ -4,15 +4,12 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import {
-  ACTIVE_STATUSES,
-  ALL_STATUSES,
   childrenCount,
   createDurableTaskExecutionStorageObject,
   type ExecutionRow,
   type ExecutionUpdate,
-  FINISHED_STATUSES,
-  isFinishedStatus,
 } from './execution.ts'
+import { ACTIVE_STATUSES, ALL_STATUSES, FINISHED_STATUSES, isFinishedStatus } from './status.ts'
 import { getDurableTaskExecutionStorageObjectParentError } from './parent-error.ts'
 import { applyUpdate, mergeUpdates } from './update.ts'
 

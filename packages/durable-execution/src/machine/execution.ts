@@ -1,59 +1,8 @@
-/** The row of one execution: its statuses, its fields, and how an update changes it. */
+/** The row of one execution: its fields, and what an update may change. */
 
 import { assert } from '../base/assert.ts'
-import { DurableExecutionError, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
-
-/**
- * The status of an execution as a row keeps it. `ready`, `running`, `waiting_for_children_tasks` and
- * `waiting_for_finalize_task` are active; the other six are final.
- *
- * @category Storage
- */
-export type DurableTaskExecutionStatusStorageObject =
-  | 'ready'
-  | 'running'
-  | 'failed'
-  | 'timed_out'
-  | 'waiting_for_children_tasks'
-  | 'children_tasks_failed'
-  | 'waiting_for_finalize_task'
-  | 'finalize_task_failed'
-  | 'completed'
-  | 'cancelled'
-
-type Status = DurableTaskExecutionStatusStorageObject
-
-export type FinishedStatus = Exclude<
-  Status,
-  'ready' | 'running' | 'waiting_for_children_tasks' | 'waiting_for_finalize_task'
->
-
-/** In these something is still to happen. */
-export const ACTIVE_STATUSES: ReadonlyArray<Status> = [
-  'ready',
-  'running',
-  'waiting_for_children_tasks',
-  'waiting_for_finalize_task',
-]
-
-/** In these nothing will ever happen again. */
-export const FINISHED_STATUSES: ReadonlyArray<FinishedStatus> = [
-  'failed',
-  'timed_out',
-  'children_tasks_failed',
-  'finalize_task_failed',
-  'completed',
-  'cancelled',
-]
-
-export const ALL_STATUSES: ReadonlyArray<Status> = [...ACTIVE_STATUSES, ...FINISHED_STATUSES]
-
-const FINISHED: ReadonlySet<Status> = new Set<Status>(FINISHED_STATUSES)
-
-/** Whether the status is one of the six final ones. */
-export function isFinishedStatus(status: Status): status is FinishedStatus {
-  return FINISHED.has(status)
-}
+import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
+import { type DurableTaskExecutionStatusStorageObject } from './status.ts'
 
 /**
  * When and how often a failed attempt is retried.
@@ -304,33 +253,6 @@ export function createDurableTaskExecutionStorageObject({
     row.parentTask = parentTask
   }
   return row
-}
-
-/** Throws where the row has a status that nobody wrote, as a damaged storage gives it: no rule is for that. */
-export function assertKnownStatus({ executionId, status }: LeanRow): void {
-  if (!ALL_STATUSES.includes(status)) {
-    throw new DurableExecutionError(
-      `Execution ${executionId} has the unknown status ${status}: its row is damaged`,
-      false,
-    )
-  }
-}
-
-/**
- * What of a row that is to be run is nothing that the engine writes, if anything: only a damaged storage gives it. To
- * run by it could mean to retry without end.
- */
-export function damagedField(row: ExecutionRow): keyof ExecutionRow | undefined {
-  if (!(row.retryOptions.maxAttempts >= 0)) {
-    return 'retryOptions'
-  }
-  if (!(row.retryAttempts >= 0)) {
-    return 'retryAttempts'
-  }
-  if (!(row.timeoutMs >= 1)) {
-    return 'timeoutMs'
-  }
-  return typeof row.runInput === 'string' ? undefined : 'runInput'
 }
 
 /** How many children the row has. */

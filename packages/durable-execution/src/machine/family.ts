@@ -8,13 +8,15 @@
 
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts'
-import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus, type LeanRow } from './execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import { isFinishedStatus } from './status.ts'
 import { failureOf } from './failed-children.ts'
 import { applyUpdate, mergeUpdates } from './update.ts'
 import { type ChildEnd, type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type KnownRow } from './durable.ts'
 import { isAwaitedChild, isCompensation } from './records.ts'
-import { type Needs, type Step, type TransitionFacts } from './facts.ts'
+import { type Step, type TransitionFacts } from './facts.ts'
+import { type Wanted, Wants } from './wants.ts'
 import { transition } from './transition.ts'
 
 /** Rows under lock, by id. */
@@ -57,15 +59,6 @@ export type Decision = {
   rows: Pick<ReadonlyMap<string, LeanRow>, 'get'>
 }
 
-/** What must be read before anything can be decided. */
-export type Wanted = {
-  kind: 'wanted'
-  fanInIds: Array<string>
-  outputIds: Array<string>
-  rowIds: Array<string>
-  failedCountIds: Array<string>
-}
-
 /** Decides all events over the family. Nothing that is given is changed. */
 export function decide(family: Family, events: ReadonlyArray<OutsideEvent>, rules: Rules): Decision | Wanted {
   const work = new Work(family, rules)
@@ -89,10 +82,7 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   readonly #inserts: Array<ExecutionRow> = []
   readonly #finishedIds = new Set<string>()
   readonly #endedByParentIds = new Set<string>()
-  readonly #fanInIds = new Set<string>()
-  readonly #outputIds = new Set<string>()
-  readonly #rowIds = new Set<string>()
-  readonly #failedCountIds = new Set<string>()
+  readonly #wants = new Wants()
   readonly #family: Family
   readonly #rules: Rules
 
@@ -168,14 +158,9 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
   }
 
   result(results: Array<'accepted' | Refusal>): Decision | Wanted {
-    if (this.#isWanting()) {
-      return {
-        kind: 'wanted',
-        fanInIds: [...this.#fanInIds],
-        outputIds: [...this.#outputIds],
-        rowIds: [...this.#rowIds],
-        failedCountIds: [...this.#failedCountIds],
-      }
+    const wanted = this.#wants.told()
+    if (wanted !== undefined) {
+      return wanted
     }
     return {
       kind: 'decided',
@@ -241,38 +226,11 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
       return step.refused
     }
     if ('needs' in step) {
-      this.#want(step)
+      this.#wants.add(step)
       return 'accepted'
     }
     this.#write(row, step)
     return 'accepted'
-  }
-
-  #isWanting(): boolean {
-    return (
-      this.#fanInIds.size > 0 ||
-      this.#outputIds.size > 0 ||
-      this.#rowIds.size > 0 ||
-      this.#failedCountIds.size > 0
-    )
-  }
-
-  #want(step: Needs): void {
-    switch (step.needs) {
-      case 'fan_in':
-        this.#fanInIds.add(step.executionId)
-        return
-      case 'output':
-        this.#outputIds.add(step.executionId)
-        return
-      case 'failed_children':
-        this.#failedCountIds.add(step.executionId)
-        return
-      case 'rows':
-        for (const id of step.ids) {
-          this.#rowIds.add(id)
-        }
-    }
   }
 
   #write(row: LeanRow, { update, inserts, updateBeside }: Step): void {

@@ -2,11 +2,11 @@
 
 import { type Millis } from '../base/clock.ts'
 import { type ExecutionEvent } from './event.ts'
-import { type DurableSuspensionStorageObject, type ExecutionRow, isFinishedStatus } from './execution.ts'
-import { type InvariantId } from './invariants.ts'
+import { type DurableSuspensionStorageObject, type ExecutionRow } from './execution.ts'
+import { isFinishedStatus } from './status.ts'
+import { type Report } from './invariants.ts'
 import { callId, idPrefix, type RecordKind, signalId, stateId } from './records.ts'
 
-type Report = (invariant: InvariantId, sentence: string) => void
 type Rows = ReadonlyMap<string, ExecutionRow>
 
 const STATE: RecordKind = '#state'

@@ -1,19 +1,13 @@
 /** What must hold between a row and what one transaction made of it. */
 
 import { type ExecutionEvent, type Lease } from './event.ts'
-import {
-  ALL_STATUSES,
-  type DurableTaskExecutionStatusStorageObject,
-  type ExecutionRow,
-  isFinishedStatus,
-} from './execution.ts'
+import { type ExecutionRow } from './execution.ts'
+import { ALL_STATUSES, type DurableTaskExecutionStatusStorageObject, isFinishedStatus } from './status.ts'
 import { historyOf } from './history.ts'
-import { type InvariantId, type StepContext, type Violation } from './invariants.ts'
+import { type Report, type StepContext, type Violation } from './invariants.ts'
 import { TRANSITIONS } from './table.ts'
 
 type Status = DurableTaskExecutionStatusStorageObject
-type Report = (invariant: InvariantId, sentence: string) => void
-
 /** Where a row may go from each status, whatever happened: read off the table. */
 const NEXT_STATUSES: ReadonlyMap<Status, ReadonlySet<Status>> = new Map(
   ALL_STATUSES.map((status) => [

@@ -59,6 +59,9 @@ export const INVARIANTS: Record<InvariantId, string> = {
 /** A promise that was broken, and where. */
 export type Violation = { invariant: InvariantId; executionId: string; sentence: string }
 
+/** Tells of something that is wrong. */
+export type Report = (invariant: InvariantId, sentence: string) => void
+
 /** What checking a step needs to know beside the rows. */
 export type StepContext = {
   now: Millis

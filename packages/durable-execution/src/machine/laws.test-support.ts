@@ -3,7 +3,8 @@
 import { expect } from 'vitest'
 
 import { type ExecutionRow } from './execution.ts'
-import { type Decision, type Wanted } from './family.ts'
+import { type Decision } from './family.ts'
+import { type Wanted } from './wants.ts'
 import { isRecord } from './records.ts'
 import { applyUpdate } from './update.ts'
 

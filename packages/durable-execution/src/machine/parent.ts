@@ -12,10 +12,9 @@ import {
   type DurableChildTaskExecution,
   type ExecutionRow,
   type ExecutionUpdate,
-  type FinishedStatus,
-  isFinishedStatus,
   type LeanRow,
 } from './execution.ts'
+import { type FinishedStatus, isFinishedStatus } from './status.ts'
 import { addWishes } from './new-row.ts'
 import { parentErrorOf } from './parent-error.ts'
 import { setPriority } from './priority.ts'

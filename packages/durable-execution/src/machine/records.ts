@@ -6,7 +6,7 @@
 
 import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
-import { hashName } from '../base/ids.ts'
+import { hashName } from '../base/hash.ts'
 import {
   createDurableTaskExecutionStorageObject,
   type DurableTaskRetryOptions,

@@ -13,12 +13,12 @@ import {
   waitingFor,
 } from './durable-dsl.test-support.ts'
 import { type EventKind, type ExecutionEvent, type Refusal } from './event.ts'
+import { type ExecutionRow } from './execution.ts'
 import {
   ALL_STATUSES,
   type DurableTaskExecutionStatusStorageObject as Status,
-  type ExecutionRow,
   isFinishedStatus,
-} from './execution.ts'
+} from './status.ts'
 import { TRANSITIONS } from './table.ts'
 import {
   cancelled,

@@ -4,7 +4,7 @@
  */
 
 import { type EventKind, type Refusal } from './event.ts'
-import { type DurableTaskExecutionStatusStorageObject as Status } from './execution.ts'
+import { type DurableTaskExecutionStatusStorageObject as Status } from './status.ts'
 
 /** Where an event may lead, or why it is refused. */
 export type Cell = { to: ReadonlyArray<Status> } | { refused: Refusal }

@@ -5,11 +5,8 @@ import { expect } from 'vitest'
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { type KnownRow } from './durable.ts'
 import { type Lease, type NewChild, type OutsideEvent, type Refusal } from './event.ts'
-import {
-  createDurableTaskExecutionStorageObject,
-  type ExecutionRow,
-  type FinishedStatus,
-} from './execution.ts'
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from './execution.ts'
+import { type FinishedStatus } from './status.ts'
 import { decide, type Decision, type FanInFacts } from './family.ts'
 import { failureOf } from './failed-children.ts'
 import { expectWanting, expectWhole } from './laws.test-support.ts'

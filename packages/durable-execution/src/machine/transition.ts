@@ -18,13 +18,8 @@ import {
   succeeded,
 } from './attempt.ts'
 import { type ExecutionEvent, type NewChild, type Refusal } from './event.ts'
-import {
-  assertKnownStatus,
-  childrenCount,
-  type ExecutionRow,
-  type ExecutionUpdate,
-  type LeanRow,
-} from './execution.ts'
+import { childrenCount, type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
+import { assertKnownStatus } from './damage.ts'
 import { childCompleted, childFailed } from './children-ended.ts'
 import { type Transition, type TransitionFacts } from './facts.ts'
 import {

@@ -2,10 +2,10 @@
 
 import { type MaybePromise } from '../base/promise.ts'
 import {
-  type DurableTaskExecutionStatusStorageObject,
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,
 } from '../machine/execution.ts'
+import { type DurableTaskExecutionStatusStorageObject } from '../machine/status.ts'
 
 /**
  * A durable storage with support for transactions. Transactions may run in parallel; where they

@@ -2,7 +2,8 @@
 
 import { type Millis } from '../base/clock.ts'
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
-import { ACTIVE_STATUSES, type LeanRow } from '../machine/execution.ts'
+import { type LeanRow } from '../machine/execution.ts'
+import { ACTIVE_STATUSES } from '../machine/status.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
 import { type Effects, effectsOf, NO_EFFECTS } from './effects.ts'

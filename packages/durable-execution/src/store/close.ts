@@ -1,7 +1,8 @@
 /** Writing the consequences of an end: what is below is cancelled, the parent is told, the row is marked closed. */
 
 import { LIMITS } from '../base/limits.ts'
-import { FINISHED_STATUSES, isFinishedStatus, type LeanRow } from '../machine/execution.ts'
+import { type LeanRow } from '../machine/execution.ts'
+import { FINISHED_STATUSES, isFinishedStatus } from '../machine/status.ts'
 import { endedBadly, mayBeUndone, mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
 import { compensationId, compensationMarkId, idPrefix } from '../machine/records.ts'
 import { type NewChild, type Refusal } from '../machine/event.ts'

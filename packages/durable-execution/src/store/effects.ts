@@ -1,7 +1,8 @@
 /** What a committed transaction means for those who wait: for work, for an end, for a cancellation, for closing. */
 
 import { type Millis } from '../base/clock.ts'
-import { isFinishedStatus, type LeanRow } from '../machine/execution.ts'
+import { type LeanRow } from '../machine/execution.ts'
+import { isFinishedStatus } from '../machine/status.ts'
 import { type Decision } from '../machine/family.ts'
 import { type RecordKind } from '../machine/records.ts'
 

@@ -1,6 +1,7 @@
 /** Writing how runs ended, many in one transaction. */
 
-import { isFinishedStatus, type ExecutionRow, type LeanRow } from '../machine/execution.ts'
+import { type ExecutionRow, type LeanRow } from '../machine/execution.ts'
+import { isFinishedStatus } from '../machine/status.ts'
 import { type OutsideEvent, type Refusal } from '../machine/event.ts'
 import { decide, type Decision, type Rules } from '../machine/family.ts'
 import { type DurableStorageGuardedUpdate, type DurableStorageTx } from '../storage/contract.ts'

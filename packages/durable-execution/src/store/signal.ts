@@ -2,7 +2,7 @@
 
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
-import { isFinishedStatus } from '../machine/execution.ts'
+import { isFinishedStatus } from '../machine/status.ts'
 import { idPrefix, isRecord, type NewRecord, signalId, signalKeyId } from '../machine/records.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'

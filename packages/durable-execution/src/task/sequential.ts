@@ -7,7 +7,7 @@
  */
 
 import { DurableExecutionError } from '../base/errors.ts'
-import { hashName } from '../base/ids.ts'
+import { hashName } from '../base/hash.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type DurableTask, type TaskDefinition } from './define.ts'
 import { type TaskRegistry } from './registry.ts'

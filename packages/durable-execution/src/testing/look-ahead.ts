@@ -2,7 +2,7 @@
 
 import { type Millis, systemClock, withinLimit } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
-import { FINISHED_STATUSES } from '../machine/execution.ts'
+import { FINISHED_STATUSES } from '../machine/status.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 
 /** An execution that runs, whoever runs it. */

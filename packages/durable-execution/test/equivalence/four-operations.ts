@@ -1,6 +1,7 @@
 /** The optional members made of the four operations: what the engine does where a storage has only these. */
 
-import { ALL_STATUSES, type LeanRow } from '../../src/machine/execution.ts'
+import { type LeanRow } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import { claimRows } from '../../src/store/claim.ts'
 import { lockRows, readFields } from '../../src/store/rows.ts'

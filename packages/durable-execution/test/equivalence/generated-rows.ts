@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 
-import { ALL_STATUSES } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import {
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { ALL_STATUSES } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import { Conductor } from './conductor.ts'
 import { COUNTER, type Deeds, newRow, perform, ROWS, rowId, type Traces } from './deeds.ts'

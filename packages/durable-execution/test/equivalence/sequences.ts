@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 
 import { LIMITS } from '../../src/base/limits.ts'
-import { ALL_STATUSES, OWN_FIELDS } from '../../src/machine/execution.ts'
+import { OWN_FIELDS } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import {
   type DurableStorage,
   type DurableStorageClaim,

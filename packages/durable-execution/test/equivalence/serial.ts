@@ -1,6 +1,6 @@
 /** Two connections whose transactions meet, held against memory in which they run one after the other. */
 
-import { ALL_STATUSES } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorage, type DurableStorageTx } from '../../src/storage/contract.ts'
 import { createInMemoryStorage } from '../../src/storage/memory/in-memory-storage.ts'
 import { type Transaction } from './commands.ts'

@@ -11,7 +11,8 @@ import {
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { ALL_STATUSES, type ExecutionRow } from '../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorage } from '../../src/storage/contract.ts'
 import { testProperty } from '../equivalence/runs.ts'
 import { ENQUEUE_RULES, EXECUTOR_RULES, naming, type Rule, TASK_RULES, wrongNames } from './option-rules.ts'

@@ -4,11 +4,8 @@ import { Pool } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 import { LIMITS } from '../../src/base/limits.ts'
-import {
-  createDurableTaskExecutionStorageObject,
-  type ExecutionRow,
-  FINISHED_STATUSES,
-} from '../../src/machine/execution.ts'
+import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../src/machine/execution.ts'
+import { FINISHED_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import { type Places } from '../../src/storage/postgres/claim-cursor.ts'
 import { claimByPriority } from '../../src/storage/postgres/claim-statements.ts'

@@ -10,7 +10,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 
 import { DurableExecutor, type DurableStorage } from '../../src/index.ts'
-import { ALL_STATUSES, type ExecutionRow } from '../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { bookingsTable, BOOKINGS_PER_ORDER, defineOrder } from './booked-orders.ts'
 import { openStorage, type Place, type PlaceName } from './harness/places.ts'
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 import { type DurableTaskHandle } from '../../src/index.ts'
-import { isFinishedStatus } from '../../src/machine/execution.ts'
+import { isFinishedStatus } from '../../src/machine/status.ts'
 import { checkWorld } from '../../src/machine/invariants.ts'
 import { createSqliteStorage } from '../../src/storage/sqlite/index.ts'
 import { type EngineWorld, runInWorld } from '../../src/testing/conformance/engine/world.ts'

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 
 import { type DurableStorage } from '../../src/index.ts'
-import { ALL_STATUSES, type ExecutionRow } from '../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import { createSqliteStorage } from '../../src/storage/sqlite/index.ts'
 import { runInWorld } from '../../src/testing/conformance/engine/world.ts'
 import { defineWork } from './work.ts'

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 import { expect, onTestFinished, test } from 'vitest'
 
-import { isFinishedStatus } from '../../src/machine/execution.ts'
+import { isFinishedStatus } from '../../src/machine/status.ts'
 import { createSqliteStorage } from '../../src/storage/sqlite/index.ts'
 import { runInWorld } from '../../src/testing/conformance/engine/world.ts'
 import { newFolder } from './files.ts'

@@ -1,6 +1,6 @@
 /** Storages that are broken on purpose, each in one way, to show that the conformance suite can fail. */
 
-import { ALL_STATUSES } from '../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../src/machine/status.ts'
 import {
   type DurableStorage,
   type DurableStorageTx,

@@ -1,7 +1,8 @@
 /** The rows in memory: found through indexes, changed one by one, and put back as they were on demand. */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { ALL_STATUSES, type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ALL_STATUSES, isFinishedStatus } from '../../machine/status.ts'
 import { alreadyExistsMessage, type DurableTaskExecutionStorageWhere } from '../contract.ts'
 import { changeRow, type KeptChange, keepRows, type KeptRow } from './kept-row.ts'
 import { createReadyRows } from './ready-rows.ts'

@@ -2,7 +2,8 @@
 
 import { type Millis } from '../../base/clock.ts'
 import { DurableExecutionError, messageOf } from '../../base/errors.ts'
-import { ALL_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ALL_STATUSES } from '../../machine/status.ts'
 import { alreadyExistsMessage } from '../contract.ts'
 import { type KeptRow } from './kept-row.ts'
 import { type FieldKind, ROW_FIELD_NAMES, ROW_FIELDS } from './row-fields.ts'

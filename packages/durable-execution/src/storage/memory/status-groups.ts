@@ -1,6 +1,6 @@
 /** The rows by status and by whether they are closed, each group in no order: a row comes and goes in 30 ns. */
 
-import { type DurableTaskExecutionStatusStorageObject } from '../../machine/execution.ts'
+import { type DurableTaskExecutionStatusStorageObject } from '../../machine/status.ts'
 import { type KeptRow } from './kept-row.ts'
 
 type Status = DurableTaskExecutionStatusStorageObject

@@ -1,12 +1,7 @@
 /** The where clause as SQL text: the condition, the order, and the partial index that it may use. */
 
-import {
-  ACTIVE_STATUSES,
-  ALL_STATUSES,
-  type ExecutionRow,
-  FINISHED_STATUSES,
-  isFinishedStatus,
-} from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ACTIVE_STATUSES, ALL_STATUSES, FINISHED_STATUSES, isFinishedStatus } from '../../machine/status.ts'
 import { type DurableTaskExecutionStorageWhere } from '../contract.ts'
 import { type SqlValue, toSqlTime } from './fields.ts'
 

@@ -6,7 +6,8 @@ import Better from 'better-sqlite3'
 import * as fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 
-import { ALL_STATUSES, type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { ALL_STATUSES } from '../../machine/status.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { createSqliteStorage, type SqliteStorage } from './index.ts'
 

@@ -8,8 +8,8 @@ import { LIMITS } from '../../base/limits.ts'
 import {
   createDurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObject,
-  FINISHED_STATUSES,
 } from '../../machine/execution.ts'
+import { FINISHED_STATUSES } from '../../machine/status.ts'
 import { type DurableStorageTx } from '../contract.ts'
 import { createSqliteStorage } from './index.ts'
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { ALL_STATUSES } from '../../machine/execution.ts'
+import { ALL_STATUSES } from '../../machine/status.ts'
 import { type ConformanceCase } from './case.ts'
 import {
   assertRow,

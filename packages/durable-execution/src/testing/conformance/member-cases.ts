@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 
-import { ALL_STATUSES, isFinishedStatus } from '../../machine/execution.ts'
+import { ALL_STATUSES, isFinishedStatus } from '../../machine/status.ts'
 import { type ConformanceCase } from './case.ts'
 import { call, memberOf } from './member.ts'
 import {

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict'
 
 import {
-  ALL_STATUSES,
   createDurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObjectUpdate,
   OWN_FIELDS,
 } from '../../machine/execution.ts'
+import { ALL_STATUSES } from '../../machine/status.ts'
 import {
   type DurableStorage,
   type DurableStorageTx,

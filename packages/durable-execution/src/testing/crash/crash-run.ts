@@ -3,12 +3,8 @@
 import { type Millis } from '../../base/clock.ts'
 import { createDefaultSerializer, WrappedSerializer } from '../../base/serializer.ts'
 import { type DurableExecutorOptions } from '../../executor/options.ts'
-import {
-  ACTIVE_STATUSES,
-  ALL_STATUSES,
-  type ExecutionRow,
-  FINISHED_STATUSES,
-} from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ACTIVE_STATUSES, ALL_STATUSES, FINISHED_STATUSES } from '../../machine/status.ts'
 import { type DurableStorage } from '../../storage/contract.ts'
 import { type DurableTaskEnqueueOptions } from '../../task/options.ts'
 import { toForwardMillis } from '../clock.ts'

@@ -4,7 +4,8 @@ import { inspect } from 'node:util'
 
 import { type DurableExecutionErrorStorageObject } from '../../base/errors.ts'
 import { type Serializer } from '../../base/serializer.ts'
-import { type ExecutionRow, type FinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { type FinishedStatus } from '../../machine/status.ts'
 import { type OutsideEffect } from './outside.ts'
 
 /**

@@ -1,7 +1,8 @@
 /** Transactions that begin with a look: what each finds, and what its second step does about it. */
 
 import { type OutsideEvent } from '../../machine/event.ts'
-import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { historyOf, recordStart } from '../../machine/history.ts'
 import { mayHaveOpenBelow, parentEndedMessage } from '../../machine/parent.ts'
 import { type Committed, transact } from './engine.ts'

@@ -1,11 +1,8 @@
 /** Which cells of the table an exploration took: (status, event, resulting status), read off the rows. */
 
 import { type EventKind, type ExecutionEvent } from '../../machine/event.ts'
-import {
-  ALL_STATUSES,
-  type DurableTaskExecutionStatusStorageObject as Status,
-  type ExecutionRow,
-} from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ALL_STATUSES, type DurableTaskExecutionStatusStorageObject as Status } from '../../machine/status.ts'
 import { wasCancelledByParent } from '../../machine/parent.ts'
 import { isAwaitedChild } from '../../machine/records.ts'
 import { TRANSITIONS } from '../../machine/table.ts'

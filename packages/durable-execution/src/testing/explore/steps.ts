@@ -2,7 +2,8 @@
 
 import { type ExecutionEvent, type OutsideEvent } from '../../machine/event.ts'
 import { isDeadlineOver } from '../../machine/deadline.ts'
-import { ACTIVE_STATUSES, type ExecutionRow } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { ACTIVE_STATUSES } from '../../machine/status.ts'
 import { recordStart } from '../../machine/history.ts'
 import { afterCommit, type Carrier, type Committed, type Engine, transact } from './engine.ts'
 import { toldIds } from './durable-code.ts'

@@ -4,7 +4,8 @@
  */
 
 import { type DurableWrites, type ExecutionEvent, type Lease } from '../../machine/event.ts'
-import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { isRecord, type NewRecord, type RecordKind } from '../../machine/records.ts'
 import { type Commit } from './server.ts'
 

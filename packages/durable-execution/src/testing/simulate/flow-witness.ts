@@ -2,7 +2,8 @@
 
 import { type Millis } from '../../base/clock.ts'
 import { createDefaultSerializer } from '../../base/serializer.ts'
-import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { callId, compensationId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
 import { type DurableTaskRunContext } from '../../task/context.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'

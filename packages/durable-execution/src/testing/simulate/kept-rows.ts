@@ -1,6 +1,7 @@
 /** The committed rows of the simulated database, found without a look at each. */
 
-import { type ExecutionRow, isFinishedStatus, OWN_FIELDS } from '../../machine/execution.ts'
+import { type ExecutionRow, OWN_FIELDS } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 
 type Rows = ReadonlyMap<string, ExecutionRow>
 

@@ -4,7 +4,8 @@
  */
 
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type ExecutionUpdate, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import {
   alreadyExistsMessage,

@@ -1,6 +1,7 @@
 /** Those who send signals in a simulation, and what they were told. */
 
-import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { isRecord } from '../../machine/records.ts'
 import { type OpenWait } from './flow-witness.ts'
 import { type Life } from './worker.ts'

@@ -13,7 +13,7 @@ import {
   type DurableTaskExecutionStorageObject,
   type DurableTaskHandle,
 } from '../../../src/index.ts'
-import { ALL_STATUSES } from '../../../src/machine/execution.ts'
+import { ALL_STATUSES } from '../../../src/machine/status.ts'
 import { checkWorld } from '../../../src/machine/invariants.ts'
 import { createPostgresStorage, type PostgresStorage } from '../../../src/storage/postgres/index.ts'
 import { kindOf } from '../../../src/testing/conformance/engine/transaction-kinds.ts'

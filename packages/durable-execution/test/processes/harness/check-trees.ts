@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import { createDefaultSerializer } from '../../../src/index.ts'
-import { type ExecutionRow, isFinishedStatus } from '../../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../../src/machine/execution.ts'
+import { isFinishedStatus } from '../../../src/machine/status.ts'
 import { checkWorld } from '../../../src/machine/invariants.ts'
 import { isCompensation } from '../../../src/machine/records.ts'
 import { type Evidence, type Report } from './check.ts'

@@ -1,7 +1,7 @@
 /** How each task must end, worked out from its input alone. */
 
 import { isRefused, ORDER } from './order-task.ts'
-import { type FinishedStatus } from '../../../src/machine/execution.ts'
+import { type FinishedStatus } from '../../../src/machine/status.ts'
 import { type Below, fold, isTreeTask, planOf } from './random-trees.ts'
 import { CHILDREN, isSequence } from './tasks.ts'
 

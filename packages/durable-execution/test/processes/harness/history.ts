@@ -3,7 +3,8 @@
  * with the look before.
  */
 
-import { type ExecutionRow, isFinishedStatus } from '../../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../../src/machine/execution.ts'
+import { isFinishedStatus } from '../../../src/machine/status.ts'
 import { isRecord } from '../../../src/machine/records.ts'
 import { checkWorld } from '../../../src/machine/invariants.ts'
 import { ORDER } from './order-task.ts'

@@ -3,12 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { type DurableStorage } from '../../../src/index.ts'
-import {
-  ACTIVE_STATUSES,
-  ALL_STATUSES,
-  type ExecutionRow,
-  FINISHED_STATUSES,
-} from '../../../src/machine/execution.ts'
+import { type ExecutionRow } from '../../../src/machine/execution.ts'
+import { ACTIVE_STATUSES, ALL_STATUSES, FINISHED_STATUSES } from '../../../src/machine/status.ts'
 import { type History } from './history.ts'
 
 const LOOK_EVERY_MS = 200
