@@ -20,7 +20,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   assert(calls !== undefined && row.parentTask !== undefined, `${row.executionId} has nothing to undo`)
   const parentId = row.parentTask.executionId
   const history = calls.historyOf(parentId)
-  const registered = new Map<string, Registered>()
+  const registered: Array<Registered> = []
   await calls.group('compensate', async () => {
     await calls.insist(async () => await history.look([parentId]))
     const parent = history.known(parentId)
@@ -36,15 +36,12 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
       const over = new Replay(calls, history, ended)
       const context = createRunContext({ ...attempt, row: ended }, () => over.code)
       await over.untilOver(async () => await definition.run(context, input))
-      for (const one of over.registered) {
-        // It keeps its place, and knows what the last attempt knew.
-        registered.set(one.id, one)
-      }
+      addInPlace(registered, over.registered)
     }
   })
   const undone: Array<string> = []
   let failure: unknown
-  for (const { name, fn, options } of [...registered.values()].toReversed()) {
+  for (const { name, fn, options } of registered.toReversed()) {
     try {
       await code.step(name, fn, { retryOptions: UNDO_RETRIES, ...options })
       undone.push(name)
@@ -57,4 +54,14 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     throw failure as Error
   }
   return { kind: 'plain', output: undone }
+}
+
+/** Adds what an attempt registered: each after what that attempt had registered before. What is there knows what the last one knew. */
+function addInPlace(all: Array<Registered>, added: ReadonlyArray<Registered>): void {
+  let place = 0
+  for (const one of added) {
+    const at = all.findIndex(({ id }) => id === one.id)
+    all.splice(at < 0 ? place : at, at < 0 ? 0 : 1, one)
+    place = (at < 0 ? place : at) + 1
+  }
 }
