@@ -56,12 +56,17 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   return { kind: 'plain', output: undone }
 }
 
-/** Adds what an attempt registered: each after what that attempt had registered before. What is there knows what the last one knew. */
+/** Adds what an attempt registered: what is new comes last, but before what comes after it in that attempt. */
 function addInPlace(all: Array<Registered>, added: ReadonlyArray<Registered>): void {
-  let place = 0
-  for (const one of added) {
+  let place = all.length
+  for (const one of added.toReversed()) {
     const at = all.findIndex(({ id }) => id === one.id)
-    all.splice(at < 0 ? place : at, at < 0 ? 0 : 1, one)
-    place = (at < 0 ? place : at) + 1
+    if (at >= 0) {
+      // It knows what the last attempt knew.
+      all[at] = one
+      place = at
+    } else {
+      all.splice(place, 0, one)
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** Those who send signals in a simulation, and what they were told. */
 
 import { type ExecutionRow, isFinishedStatus } from '../../machine/execution.ts'
-import { isRecord } from '../../machine/records.ts'
+import { isCompensation, isRecord } from '../../machine/records.ts'
 import { type OpenWait } from './flow-witness.ts'
 import { type Life } from './worker.ts'
 
@@ -61,7 +61,7 @@ export class SimSignals {
 
   #isExecution(executionId: string): boolean {
     const row = this.#rows().get(executionId)
-    return row !== undefined && !isRecord(row)
+    return row !== undefined && !isRecord(row) && !isCompensation(row)
   }
 
   #send(
