@@ -20,8 +20,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: STEP,
-        from: "await calls.writer.write({ executionId: call.id, kind: '#step', output: text })",
-        to: "void calls.writer.write({ executionId: call.id, kind: '#step', output: text })",
+        from: 'remember: async (text) => await writer.write(',
+        to: 'remember: async (text) => void writer.write(',
       },
     ],
   },
@@ -51,8 +51,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/durable/compensation.ts',
-        from: 'registered.toReversed()',
-        to: 'registered',
+        from: 'all.toReversed()',
+        to: 'all',
       },
     ],
   },

@@ -5,8 +5,7 @@ import { type Amounts } from '../job.ts'
 import { startMeter } from '../measure/meter.ts'
 import { costOf, type Metrics, metricsOf } from '../measure/metrics.ts'
 
-/** Workflows of each length; a hundred steps are as many steps together as three, about. */
-const WORKFLOWS = { one: 1_000, three: 1_000, hundred: 30 }
+const WORKFLOWS = 1_000
 
 export async function measureSteps(
   session: Session,
@@ -22,11 +21,11 @@ export async function measureSteps(
     return { perSec: count / usage.seconds, cost: costOf(usage, count, 'Workflow') }
   }
   if (warm > 0) {
-    await run(Math.min(WORKFLOWS.three, warm), 3)
+    await run(Math.min(WORKFLOWS, warm), 3)
   }
-  const three = await run(WORKFLOWS.three, 3)
-  const one = await run(WORKFLOWS.one, 1)
-  const hundred = await run(WORKFLOWS.hundred, 100)
+  const three = await run(WORKFLOWS, 3)
+  const one = await run(WORKFLOWS, 1)
+  const hundred = await run(WORKFLOWS, 100)
   await worker.stop()
   return metricsOf({
     workflowsPerSec: three.perSec,

@@ -62,8 +62,8 @@ export {
   type DurableStorageTaskExecutionFields,
   type DurableStorageTx,
   type DurableTaskExecutionStorageWhere,
-  updateTaskExecutionsWithLimit,
 } from './storage/contract.ts'
+export { updateTaskExecutionsWithLimit } from './storage/contract-with-limit.ts'
 export { createInMemoryStorage } from './storage/memory/in-memory-storage.ts'
 export { createTransactionMutex, type TransactionMutex } from './storage/mutex.ts'
 export { type DurableTaskRunContext } from './task/context.ts'

@@ -24,6 +24,7 @@ const MAY_IMPORT: Record<string, Array<string>> = {
   'machine/': ['base/limits', 'base/assert', 'base/errors', 'base/clock', 'machine/'],
   'task/': ['base/', 'machine/', 'task/'],
   'storage/contract': ['base/', 'machine/execution'],
+  'storage/contract-with-limit': ['base/', 'machine/execution', 'storage/contract'],
   'storage/mutex': ['base/'],
   'storage/memory/': ['base/', 'machine/execution', 'storage/contract', 'storage/mutex', 'storage/memory/'],
   'storage/sql/': ['base/', 'machine/execution', 'storage/contract', 'storage/sql/'],

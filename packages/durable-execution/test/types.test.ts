@@ -1,5 +1,7 @@
 /** The types of tasks: what a program may write and what it may not. The compiler is the judge; running them proves little. */
 
+import { type DatabaseSync } from 'node:sqlite'
+
 import {
   type CancelSignal,
   createInMemoryStorage,
@@ -20,10 +22,12 @@ import {
   type DurableTaskOptions,
   type DurableTaskRetryOptions,
   type DurableCode,
+  type DurableStepContext,
   type DurableTaskRunContext,
   type SequentialDurableTasks,
   type SequentialDurableTasksHelper,
 } from 'durable-execution'
+import { type PostgresTransaction, type PostgresTransactionClient } from 'durable-execution/postgres'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 
@@ -91,6 +95,29 @@ describe('tasks', () => {
         fencingToken: number
       } & DurableCode
     >()
+  })
+})
+
+describe('transactions in code', () => {
+  test('the type of what is written through is said by the function, and its result is that of the call', () => {
+    const run = async (ctx: DurableTaskRunContext): Promise<unknown> => {
+      const count = ctx.transaction('count', async (tx: PostgresTransactionClient, step) => {
+        expectTypeOf(step).toEqualTypeOf<DurableStepContext>()
+        const { rows } = await tx.query<{ n: number }>('select 1 as n')
+        return rows.length
+      })
+      expectTypeOf(count).toEqualTypeOf<Promise<number>>()
+      expectTypeOf(ctx.transaction('sync', (tx: DatabaseSync) => tx.isOpen)).toEqualTypeOf<Promise<boolean>>()
+      // @ts-expect-error What is written through is nothing in particular until the function says what.
+      await ctx.transaction('unsaid', async (tx) => await tx.query('select 1'))
+      // @ts-expect-error It is no text.
+      return await ctx.transaction('wrong', (tx: string) => tx)
+    }
+    expect(run).toBeTypeOf('function')
+  })
+
+  test('an enqueue takes what a transaction in code gives', () => {
+    expectTypeOf<PostgresTransactionClient>().toExtend<PostgresTransaction>()
   })
 })
 

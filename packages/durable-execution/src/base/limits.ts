@@ -26,6 +26,8 @@ export const LIMITS = {
   recordsPerExecution: 10_000,
   /** A sleep or a wait that is over so soon is waited for by the run itself. */
   inPlaceMs: 1_000,
+  /** How long a function that is run to find out how to undo may call nothing before it counts as hanging. */
+  replayPauseMs: 1_000,
   /** The highest priority; the lowest is as far below 0. */
   priority: 1_000_000,
   /** Most tags of an execution. */
@@ -82,6 +84,8 @@ export const LIMITS = {
   backgroundBackoffMs: 5_000,
   /** How long one background transaction may take before it counts as failed. */
   storageCallMs: 30_000,
+  /** How long a function of `ctx.transaction` may take where nobody else can write meanwhile: in SQLite. */
+  sharedTransactionMs: 10_000,
   /** How long a function may go on after its timeout or cancellation before it is abandoned. */
   abandonMs: 1_000,
   /** How long an executor may take to stop beyond the `graceMs` of its `shutdown`. */

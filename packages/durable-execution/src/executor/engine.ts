@@ -6,6 +6,7 @@ import { type Logger } from '../base/logger.ts'
 import { type Serializer } from '../base/serializer.ts'
 import { type StoreDoors } from '../store/decision.ts'
 import { type Effects } from '../store/effects.ts'
+import { type Share } from '../store/share.ts'
 import { type Transact } from '../store/transact.ts'
 import { type TaskRegistry } from '../task/registry.ts'
 import { type ResolvedExecutorOptions } from './options.ts'
@@ -19,6 +20,8 @@ export type Engine = {
   serializer: Serializer
   registry: TaskRegistry
   transact: Transact
+  /** How a function of the user's shares a transaction with us; undefined where the storage cannot do that. */
+  share: () => Share | undefined
   store: StoreDoors
   /**
    * Resolves once the storage's clock has been read, if it has one; rejects while that cannot be done. By a clock that is wrong

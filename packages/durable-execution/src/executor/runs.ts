@@ -4,7 +4,11 @@ import { BorrowedSignal } from '../base/borrowed-signal.ts'
 import { type CancelSignal, OwnCancelSignal } from '../base/cancel.ts'
 import { ChurningMap } from '../base/churning-map.ts'
 import { type Millis, type Timer } from '../base/clock.ts'
-import { type DurableExecutionError, toErrorStorageObject } from '../base/errors.ts'
+import {
+  DurableExecutionCancelledError,
+  type DurableExecutionError,
+  toErrorStorageObject,
+} from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { assert } from '../base/assert.ts'
 import { type Lease } from '../machine/event.ts'
@@ -195,7 +199,7 @@ export class Runs {
 
   /** No step of the run is at work any more. */
   stepsEnded(run: Run): void {
-    if (run.isDecided && !run.hasEnded) {
+    if (run.isDecided) {
       this.#free(run)
     }
   }
@@ -270,7 +274,16 @@ export class Runs {
       const isUnfinished = run.isToldToLeave && event.kind === 'failed'
       this.#doors.commit(run, isUnfinished ? releasedEvent(run) : event, this.#activeCount <= 1)
     }
-    this.#free(run)
+    if (run.isActive && run.calls?.isStepRunning === true) {
+      // It did not wait for them: what they come to is of no interest any more.
+      OwnCancelSignal.cancel(
+        run.cancelSignal,
+        new DurableExecutionCancelledError('Task ended without waiting for it'),
+      )
+      this.#abandonSoon(run)
+    } else {
+      this.#free(run)
+    }
   }
 
   // The signal fires first, the outcome is written at once, and the function has a second to end.

@@ -18,6 +18,7 @@ import { type Effects } from '../store/effects.ts'
 import { Inserter } from '../store/insert.ts'
 import { insertUnlessThere, type KeyedRows } from '../store/keyed.ts'
 import { insertRows } from '../store/rows.ts'
+import { createShare } from '../store/share.ts'
 import { createTransact, withUserTries } from '../store/transact.ts'
 import { createPlans } from '../task/plan.ts'
 import { TaskRegistry } from '../task/registry.ts'
@@ -61,6 +62,7 @@ export class Runtime {
       serializer,
       registry,
       transact,
+      share: createShare(storage, doors.clock, this.#health),
       store: {
         now: () => this.#clock.now(),
         newExecutionId: doors.ids.newExecutionId,

@@ -150,6 +150,7 @@ describe('ids, whatever names hold', () => {
 
   test('are what they were before, as there are rows that have them', () => {
     expect(callId(idPrefix('te_1'), 'fetch: 100%!', 2)).toBe('te_1:fetch%3a 100%25%21:2')
+    expect(callId('te_1', 'a\0b\r\u001B', 1)).toBe('te_1:a%0b\r\u001B:1')
     expect(tryId(callId('te_1', 'fetch', 1), 0, 3)).toBe('te_1:fetch:1:try:0.3')
     expect(timeoutId(callId('te_1', 'go', 1))).toBe('te_1:go:1:timeout')
     expect(signalId('te_1', 'go', 7)).toBe('te_1!signal:go:7')

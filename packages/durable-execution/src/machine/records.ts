@@ -7,7 +7,12 @@
 import { type Millis } from '../base/clock.ts'
 import { cutMessage, type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { hashName } from '../base/ids.ts'
-import { createDurableTaskExecutionStorageObject, type ExecutionRow, type LeanRow } from './execution.ts'
+import {
+  createDurableTaskExecutionStorageObject,
+  type DurableTaskRetryOptions,
+  type ExecutionRow,
+  type LeanRow,
+} from './execution.ts'
 
 /** What is remembered, as the `runInput` of its row says. */
 export type RecordKind =
@@ -49,6 +54,9 @@ export type NewRecord = {
 // Real executions have at least a millisecond, and every storage keeps the field.
 const TIMEOUT_OF_RECORDS = 0
 
+// One for all, so that a storage in memory need not keep one for each.
+const NO_RETRIES: Readonly<DurableTaskRetryOptions> = Object.freeze({ maxAttempts: 0 })
+
 /** Whether the row is a record and no execution. */
 export function isRecord({ timeoutMs }: Pick<LeanRow, 'timeoutMs'>): boolean {
   return timeoutMs === TIMEOUT_OF_RECORDS
@@ -57,14 +65,15 @@ export function isRecord({ timeoutMs }: Pick<LeanRow, 'timeoutMs'>): boolean {
 /** The row of a record below the execution. */
 export function recordRow(of: LeanRow, record: NewRecord, now: Millis): ExecutionRow {
   const at = new Date(now)
-  const { taskId, executionId } = of
+  const { taskId } = of
+  const parentTask = { taskId, executionId: of.executionId }
   const row = createDurableTaskExecutionStorageObject({
     now: at,
-    rootTask: of.rootTask ?? { taskId, executionId },
-    parentTask: { taskId, executionId },
+    rootTask: of.rootTask ?? parentTask,
+    parentTask,
     taskId,
     executionId: record.executionId,
-    retryOptions: { maxAttempts: 0 },
+    retryOptions: NO_RETRIES,
     sleepMsBeforeRun: 0,
     timeoutMs: TIMEOUT_OF_RECORDS,
     runInput: record.kind,
@@ -89,6 +98,9 @@ export function recordRow(of: LeanRow, record: NewRecord, now: Millis): Executio
 
 // What separates the parts of an id, and what escapes those in a name.
 const SPECIAL = /[%!:]/g
+// Databases that keep no zero in a text keep the whole of it in another form, which lies in no range of ids.
+// oxlint-disable-next-line no-control-regex
+const SPECIAL_IN_NAMES = /[%!:\0]/g
 const MOST_CHARACTERS = 100
 
 /**
@@ -182,9 +194,9 @@ export function isCallAmong(
 
 /** A name as a part of an id: what separates parts is escaped, and what is too long is hashed. */
 function inId(name: string): string {
-  if (name.length <= MOST_CHARACTERS && name.search(SPECIAL) < 0) {
+  if (name.length <= MOST_CHARACTERS && name.search(SPECIAL_IN_NAMES) < 0) {
     return name
   }
-  const escaped = name.replaceAll(SPECIAL, (character) => `%${character.charCodeAt(0).toString(16)}`)
+  const escaped = name.replaceAll(SPECIAL_IN_NAMES, (character) => `%${character.charCodeAt(0).toString(16)}`)
   return escaped.length > MOST_CHARACTERS ? `%h${hashName([name])}` : escaped
 }

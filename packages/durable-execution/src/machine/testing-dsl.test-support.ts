@@ -181,8 +181,10 @@ export function parentEnded({ of, message }: { of: string; message: string }): O
 export function closed({
   of = 'x',
   isBelowClosed = true,
-}: About & { isBelowClosed?: boolean } = {}): OutsideEvent {
-  return { kind: 'closed', executionId: of, isBelowClosed }
+  compensation,
+}: About & { isBelowClosed?: boolean; compensation?: NewChild } = {}): OutsideEvent {
+  const event = { kind: 'closed' as const, executionId: of, isBelowClosed }
+  return compensation === undefined ? event : { ...event, compensation }
 }
 
 /** A parent's task whose texts name what they were made of. */

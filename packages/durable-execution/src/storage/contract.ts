@@ -40,6 +40,20 @@ export type DurableStorage = {
    * often. Rejects, with a message that says what to give, if it is none.
    */
   joinTransaction?: (transaction: object) => Promise<DurableStorageTx>
+  /**
+   * A transaction that code of the user's shares, for `ctx.transaction`. `use` is called once, inside it, with what that code
+   * writes through: a client or a handle of the driver, most often. After it has resolved nothing more comes from there; `keep` is
+   * then called in the same transaction with what `use` gave, and when it has resolved too, all is committed. If either
+   * rejects, nothing is kept, however much of the user's code is still at work, and this rejects with that very error.
+   *
+   * Where the storage itself is at fault (a connection that was lost, a conflict with others, whatever `use` made of that), it
+   * rejects with another error, and all of it is done again. Where what the user's code did cannot be committed, it rejects
+   * with a `DurableExecutionError` that says why. It may wait for its turn before it calls `use`.
+   */
+  shareTransaction?: <T>(
+    use: (transaction: object) => Promise<T>,
+    keep: (tx: DurableStorageTx, value: T) => Promise<void>,
+  ) => Promise<T>
   /** Creates or updates what the storage needs. Repeating it is fine. */
   migrate?: () => Promise<void>
   /** Gives back what the storage holds. Repeating it is fine. The engine never calls it. */
@@ -148,8 +162,10 @@ export type DurableStorageTx = {
    */
   renewTaskExecutions?: (renew: DurableStorageRenew) => MaybePromise<Array<DurableStorageRenewed>>
   /**
-   * Optional. The rows whose ids lie in one of the ranges, compared by the code units of their texts: `from` and what comes after it, up to
-   * but without `to`. Whole, in any order. It is how what an execution remembers is read.
+   * Optional. The rows whose ids lie in one of the ranges: `from` and what comes after it, up to but without `to`, compared by the codes
+   * of their characters. Whole, each once, in any order. It is how what an execution remembers is read: its ids begin with a text of ASCII
+   * characters, and go on with `!` or `:`; `from` is that text and `!`, and `to` is the text and `;`. What lies between but goes on
+   * otherwise may come or not.
    */
   getTaskExecutionsInIdRanges?: (
     ranges: Array<DurableStorageIdRange>,
@@ -270,41 +286,4 @@ export type DurableTaskExecutionStorageWhere =
 /** The error of an insert whose id exists already; every storage of ours throws it. */
 export function alreadyExistsMessage(executionId: string): string {
   return `Task execution ${executionId} already exists`
-}
-
-/**
- * Updates at most `limit` of the executions that match: finds them, then updates those found that
- * still match the clause's `statuses` and `needsPromiseCancellation`.
- *
- * @returns The ids of those that were updated.
- *
- * @category Storage
- */
-export async function updateTaskExecutionsWithLimit(
-  tx: DurableStorageTx,
-  where: DurableTaskExecutionStorageWhere,
-  update: DurableTaskExecutionStorageObjectUpdate,
-  limit?: number,
-): Promise<Array<string>> {
-  if (limit === undefined || !(limit >= 0)) {
-    return await tx.updateTaskExecutions(where, update)
-  }
-  if (limit === 0) {
-    return []
-  }
-  const executionIds = await tx.getTaskExecutionIds(where, limit)
-  if (executionIds.length === 0) {
-    return []
-  }
-  return await tx.updateTaskExecutions(
-    {
-      type: 'by_execution_ids',
-      executionIds,
-      ...(where.statuses === undefined ? {} : { statuses: where.statuses }),
-      ...(where.type === 'by_execution_ids' && where.needsPromiseCancellation !== undefined
-        ? { needsPromiseCancellation: where.needsPromiseCancellation }
-        : {}),
-    },
-    update,
-  )
 }

@@ -73,14 +73,24 @@ const SQLITE_OF_THE_MOMENT: ReadonlySet<number> = new Set([5, 6, 10, 13, 14, 15]
 
 /** Whether the error says that the same again may succeed: it is no fault of what was to be written. */
 export function isOfTheMoment(error: unknown): boolean {
+  const code = codeOf(error)
+  // node:sqlite gives the number; the kind is in its last eight bits.
+  return typeof code === 'number'
+    ? SQLITE_OF_THE_MOMENT.has(code % 256)
+    : code !== undefined && OF_THE_MOMENT.test(code)
+}
+
+/** Whether the error has a code, which the database or the system gave it. */
+export function hasCode(error: unknown): boolean {
+  return codeOf(error) !== undefined
+}
+
+function codeOf(error: unknown): string | number | undefined {
   if (typeof error !== 'object' || error === null) {
-    return false
+    return undefined
   }
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
-  // node:sqlite gives the number; the kind is in its last eight bits.
-  return typeof errcode === 'number'
-    ? SQLITE_OF_THE_MOMENT.has(errcode % 256)
-    : typeof code === 'string' && OF_THE_MOMENT.test(code)
+  return typeof errcode === 'number' ? errcode : typeof code === 'string' ? code : undefined
 }
 
 /** Whether the error is one of ours that says that the same again will fail again. */

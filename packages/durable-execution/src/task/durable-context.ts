@@ -78,11 +78,48 @@ export type DurableCode = {
    * idempotent; `step.idempotencyKey` helps. A step that fails rejects, and a new attempt of the execution tries it again.
    *
    * @param name - What it is remembered by: 1 to 255 characters.
-   * @param fn - What it does; its result must be one that the serializer can keep.
+   * @param fn - What it does; its result must be one that the serializer can keep. It makes no calls of `ctx`: they are refused there.
    */
   step: <T>(
     name: string,
     fn: (step: DurableStepContext) => MaybePromise<T>,
+    options?: DurableStepOptions | null,
+  ) => Promise<T>
+  /**
+   * A step whose writes to your own database and whose result are committed together: both are there, or neither, whatever
+   * happens to the process. So its writes are made exactly once. Only on a storage that shares your database, SQLite or Postgres;
+   * on others it rejects.
+   *
+   * @param name - What it is remembered by, like the name of a step; a step may become a transaction, and back.
+   * @param fn - Writes through `tx`, whose type you say: on Postgres a `PostgresTransactionClient`, on SQLite the handle of the library that the storage
+   * works with. The transaction is begun before it and committed after it; what it throws undoes all. It may be called again before
+   * anything is committed, so it should do nothing that `tx` does not undo, and it should be quick.
+   *
+   * @example
+   * ```ts
+   * import { DatabaseSync } from 'node:sqlite'
+   *
+   * import { DurableExecutor } from 'durable-execution'
+   * import { createSqliteStorage } from 'durable-execution/sqlite'
+   *
+   * const storage = createSqliteStorage({ path: 'app.db' })
+   * const executor = new DurableExecutor(storage)
+   * const order = executor.task({
+   *   id: 'order',
+   *   timeoutMs: 60_000,
+   *   run: async (ctx, item: string) =>
+   *     await ctx.transaction('book', (tx: DatabaseSync) => {
+   *       tx.exec('create table if not exists orders (id integer primary key, item text)')
+   *       return Number(tx.prepare('insert into orders (item) values (?)').run(item).lastInsertRowid)
+   *     }),
+   * })
+   * ```
+   */
+  // Said by the annotation of `tx`, and nowhere else.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+  transaction: <T, TTransaction extends object = object>(
+    name: string,
+    fn: (tx: TTransaction, step: DurableStepContext) => MaybePromise<T>,
     options?: DurableStepOptions | null,
   ) => Promise<T>
   /**
@@ -133,6 +170,7 @@ export type DurableCode = {
 /** The names of the calls. */
 export const DURABLE_CALLS = [
   'step',
+  'transaction',
   'sleep',
   'waitForSignal',
   'runTask',

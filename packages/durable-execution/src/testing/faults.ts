@@ -55,36 +55,57 @@ export function createFaultyStorage(storage: DurableStorage): FaultyStorage {
   let decideBefore: ((index: number) => StorageFault | undefined) | undefined
   let decideAtCommit: ((trace: TransactionTrace) => StorageFault | undefined) | undefined
   const traces: Array<TransactionTrace> = []
-  return {
-    ...optionalMembersOf(storage),
-    withTransaction: async (fn, hint) => {
-      const trace: TransactionTrace = { index: count, operations: [], calls: [] }
-      count += 1
-      traces.push(trace)
-      const before = decideBefore?.(trace.index)
-      if (before === 'hang') {
-        return await new Promise<never>(() => {})
-      }
-      if (before === 'lost_request') {
-        throw new StorageFaultError(before)
-      }
-      let after: StorageFault | undefined
-      const result = await storage.withTransaction(async (tx) => {
-        const answer = await fn(recorded(tx, trace))
-        after = before ?? decideAtCommit?.(trace)
-        if (after === 'lost_in_between' || after === 'lost_request') {
-          throw new StorageFaultError(after)
-        }
-        return answer
-      }, hint)
-      if (after === 'hang') {
-        return await new Promise<never>(() => {})
-      }
-      if (after !== undefined) {
+  const faulty = async <T>(
+    run: (
+      inside: <R>(tx: DurableStorageTx, fn: (tx: DurableStorageTx) => Promise<R>) => Promise<R>,
+    ) => Promise<T>,
+  ): Promise<T> => {
+    const trace: TransactionTrace = { index: count, operations: [], calls: [] }
+    count += 1
+    traces.push(trace)
+    const before = decideBefore?.(trace.index)
+    if (before === 'hang') {
+      return await new Promise<never>(() => {})
+    }
+    if (before === 'lost_request') {
+      throw new StorageFaultError(before)
+    }
+    let after: StorageFault | undefined
+    const result = await run(async (tx, fn) => {
+      const answer = await fn(recorded(tx, trace))
+      after = before ?? decideAtCommit?.(trace)
+      if (after === 'lost_in_between' || after === 'lost_request') {
         throw new StorageFaultError(after)
       }
-      return result
-    },
+      return answer
+    })
+    if (after === 'hang') {
+      return await new Promise<never>(() => {})
+    }
+    if (after !== undefined) {
+      throw new StorageFaultError(after)
+    }
+    return result
+  }
+  const share = storage.shareTransaction?.bind(storage)
+  return {
+    ...optionalMembersOf(storage),
+    withTransaction: async (fn, hint) =>
+      await faulty(async (inside) => await storage.withTransaction(async (tx) => await inside(tx, fn), hint)),
+    ...(share && {
+      shareTransaction: async <T>(
+        use: (transaction: object) => Promise<T>,
+        keep: (tx: DurableStorageTx, value: T) => Promise<void>,
+      ) =>
+        await faulty(
+          async (inside) =>
+            await share(use, async (tx, value) => {
+              await inside(tx, async (traced) => {
+                await keep(traced, value)
+              })
+            }),
+        ),
+    }),
     failWhen: (decide) => {
       decideBefore = decide
     },
@@ -96,9 +117,18 @@ export function createFaultyStorage(storage: DurableStorage): FaultyStorage {
   }
 }
 
+const OPTIONAL_MEMBERS = [
+  'getCurrentTime',
+  'onChange',
+  'notifyChange',
+  'joinTransaction',
+  'migrate',
+  'close',
+] as const
+
 function optionalMembersOf(storage: DurableStorage): Partial<DurableStorage> {
   const members: Record<string, unknown> = {}
-  for (const name of ['getCurrentTime', 'onChange', 'notifyChange', 'migrate', 'close'] as const) {
+  for (const name of OPTIONAL_MEMBERS) {
     const member = storage[name]
     if (member !== undefined) {
       members[name] = (...args: Array<never>): unknown => Reflect.apply(member, storage, args)

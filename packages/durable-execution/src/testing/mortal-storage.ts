@@ -5,7 +5,10 @@ import { type DurableStorage } from '../storage/contract.ts'
 /** A storage as one process sees it, until it dies. */
 export type MortalStorage = {
   storage: DurableStorage
-  /** From now on no call is answered, those under way included. What those do in the storage they do. */
+  /**
+   * From now on no call is answered, those under way included. What those do in the storage they do; only of a transaction that
+   * a function of the user's shares nothing is kept, unless it was about to be committed: that ends with its connection.
+   */
   die: () => void
   isDead: () => boolean
   /** How many calls are not answered yet. */
@@ -15,6 +18,8 @@ export type MortalStorage = {
 export function createMortalStorage(storage: DurableStorage): MortalStorage {
   let isDead = false
   let underWay = 0
+  const death = Promise.withResolvers<never>()
+  death.promise.catch(() => {})
   const never = (): Promise<never> => new Promise<never>(() => {})
   const unlessDead = async (answer: Promise<unknown>): Promise<unknown> => {
     underWay += 1
@@ -30,6 +35,11 @@ export function createMortalStorage(storage: DurableStorage): MortalStorage {
       underWay -= 1
     }
   }
+  // What the dead would still do there, it does not.
+  const unlessDying =
+    (part: unknown) =>
+    (...args: Array<unknown>): Promise<unknown> =>
+      Promise.race([death.promise, (part as (...given: Array<unknown>) => Promise<unknown>)(...args)])
   return {
     storage: new Proxy(storage, {
       get: (target, name) => {
@@ -41,13 +51,15 @@ export function createMortalStorage(storage: DurableStorage): MortalStorage {
           if (isDead) {
             return never()
           }
-          const answer: unknown = Reflect.apply(member, target, args)
+          const given = name === 'shareTransaction' ? args.map(unlessDying) : args
+          const answer: unknown = Reflect.apply(member, target, given)
           return answer instanceof Promise ? unlessDead(answer) : answer
         }
       },
     }),
     die: () => {
       isDead = true
+      death.reject(new Error('The process has died'))
     },
     isDead: () => isDead,
     callsUnderWay: () => underWay,

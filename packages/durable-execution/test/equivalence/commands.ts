@@ -5,8 +5,10 @@ import * as fc from 'fast-check'
 import {
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
+  type DurableStorageIdRange,
   type DurableStorageRenew,
 } from '../../src/storage/contract.ts'
+import { idRange } from '../../src/machine/records.ts'
 import {
   executionId,
   executionIds,
@@ -35,6 +37,7 @@ export type Command =
   | { kind: 'lock'; executionIds: Array<string>; isLean: boolean; now: Date }
   | { kind: 'fields'; executionIds: Array<string>; fields: Array<keyof Row> }
   | { kind: 'renew'; renew: DurableStorageRenew }
+  | { kind: 'in ranges'; ranges: Array<DurableStorageIdRange> }
   | { kind: 'below'; parentExecutionId: string; limit: number }
 
 /** Commands that are kept or undone together. */
@@ -98,6 +101,12 @@ const renew: fc.Arbitrary<DurableStorageRenew> = fc.record({
   now: nearMoment,
 })
 
+const ranges: fc.Arbitrary<Array<DurableStorageIdRange>> = fc
+  .uniqueArray(fc.constantFrom('te_a', 'te_b', 'TE_A', 'te', 'te_a ', "te_'a", 'te_none'), {
+    maxLength: 4,
+  })
+  .map((ids) => ids.map(idRange))
+
 const FIELDS = [
   'rootTask',
   'parentTask',
@@ -139,6 +148,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     fields: fc.subarray<keyof Row>([...FIELDS]),
   }),
   fc.record({ kind: kind('renew'), renew }),
+  fc.record({ kind: kind('in ranges'), ranges }),
   fc.record({ kind: kind('below'), parentExecutionId: executionId, limit: fc.constantFrom(0, 1, 2, 100) }),
 )
 

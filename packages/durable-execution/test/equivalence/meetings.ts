@@ -70,6 +70,7 @@ function keptTo(one: Command, locked: Array<string>, own: string): Array<Command
       return [{ ...one, renew: { ...one.renew, leases } }]
     }
     case 'claim':
+    case 'in ranges':
     case 'below':
       return []
   }

@@ -1,10 +1,7 @@
 /** Plays generated transactions on a storage, and gives what it answered in a form that can be compared. */
 
-import {
-  type DurableStorage,
-  type DurableStorageTx,
-  updateTaskExecutionsWithLimit,
-} from '../../src/storage/contract.ts'
+import { type DurableStorage, type DurableStorageTx } from '../../src/storage/contract.ts'
+import { updateTaskExecutionsWithLimit } from '../../src/storage/contract-with-limit.ts'
 import { type Command, type Transaction } from './commands.ts'
 import { type Row } from './generated-rows.ts'
 
@@ -88,6 +85,8 @@ export async function performOn(tx: Required<DurableStorageTx>, command: Command
       return byId(await tx.getTaskExecutionFields([...command.executionIds], [...command.fields]))
     case 'renew':
       return byId(await tx.renewTaskExecutions(structuredClone(command.renew)))
+    case 'in ranges':
+      return byId(await tx.getTaskExecutionsInIdRanges(structuredClone(command.ranges)))
     case 'below':
       return await tx.getTaskExecutionIdsBelow(command.parentExecutionId, command.limit)
   }

@@ -129,6 +129,7 @@ function withoutNewFields(transaction: Transaction): Transaction {
   const commands = transaction.commands.flatMap((command): Array<Command> => {
     switch (command.kind) {
       case 'insert':
+      case 'insert if missing':
         return [{ ...command, rows: command.rows.map(withoutPriority) }]
       case 'renew':
         return []

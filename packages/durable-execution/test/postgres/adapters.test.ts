@@ -1,4 +1,4 @@
-/** Enqueueing in a transaction that a query builder began, with the adapters that the guide shows. */
+/** Query builders and transactions: enqueueing in one that they began, and writing in one of `ctx.transaction`, as the guide shows. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,11 +11,15 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { integer as sqliteInteger, sqliteTable } from 'drizzle-orm/sqlite-core'
 import { CompiledQuery, Kysely, PostgresDialect, SqliteDialect, type Transaction } from 'kysely'
-import { Pool } from 'pg'
+import { Pool, type PoolClient } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 import { type DurableStorage, DurableExecutor, type DurableTaskHandle } from '../../src/index.ts'
-import { createPostgresStorage, type PostgresTransaction } from '../../src/storage/postgres/index.ts'
+import {
+  createPostgresStorage,
+  type PostgresTransaction,
+  type PostgresTransactionClient,
+} from '../../src/storage/postgres/index.ts'
 import { createSqliteStorage } from '../../src/storage/sqlite/index.ts'
 import { newSchema } from './places.ts'
 import { freshDatabase } from './server.ts'
@@ -47,6 +51,18 @@ function fromDrizzle(tx: Pick<NodePgDatabase, 'execute'>): PostgresTransaction {
       return await tx.execute(drizzleSql.join(parts))
     },
   }
+}
+
+/** A Kysely whose queries are part of the transaction. */
+function kyselyOf(tx: PostgresTransactionClient): Kysely<Tables> {
+  const client = { query: tx.query, release: () => {} }
+  const pool = { connect: () => Promise.resolve(client), end: () => Promise.resolve() }
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: pool as never }) })
+}
+
+/** A Drizzle whose queries are part of the transaction. */
+function drizzleOf(tx: PostgresTransactionClient): NodePgDatabase {
+  return drizzle(tx as unknown as PoolClient)
 }
 
 let connectionString: string
@@ -97,6 +113,51 @@ describe.each(ON_POSTGRES)('%s on Postgres', (_name, open) => {
     expect((await pool.query('select id from orders')).rows).toEqual([{ id: 1 }])
   })
 })
+
+const IN_CODE: Array<
+  [name: string, insert: (tx: PostgresTransactionClient, id: number) => Promise<unknown>]
+> = [
+  ['Kysely', async (tx, id) => await kyselyOf(tx).insertInto('orders').values({ id }).execute()],
+  ['Drizzle', async (tx, id) => await drizzleOf(tx).insert(orders).values({ id })],
+]
+
+test.each(IN_CODE)('%s on Postgres writes in a transaction of ctx.transaction', async (_name, insert) => {
+  const pool = new Pool({ connectionString })
+  onTestFinished(() => pool.end())
+  await pool.query('delete from orders')
+  const storage = createPostgresStorage({ connectionString, schema: newSchema(), hints: false })
+  await expectInCode(storage, insert)
+  expect((await pool.query('select id from orders')).rows).toEqual([{ id: 1 }])
+})
+
+const IN_CODE_ON_SQLITE: Array<[name: string, insert: (tx: Database.Database, id: number) => unknown]> = [
+  [
+    'Kysely',
+    async (tx, id) =>
+      await new Kysely<Tables>({ dialect: new SqliteDialect({ database: tx }) })
+        .insertInto('orders')
+        .values({ id })
+        .execute(),
+  ],
+  ['Drizzle', (tx, id) => drizzleSqlite(tx).insert(sqliteOrders).values({ id }).run()],
+  [
+    'Drizzle, in a transaction of its own,',
+    (tx, id) => drizzleSqlite(tx).transaction((inner) => inner.insert(sqliteOrders).values({ id }).run()),
+  ],
+]
+
+test.each(IN_CODE_ON_SQLITE)(
+  '%s on SQLite writes in a transaction of ctx.transaction',
+  async (_name, insert) => {
+    const database = new Database(':memory:')
+    onTestFinished(() => {
+      database.close()
+    })
+    database.exec('create table orders (id integer primary key)')
+    await expectInCode(createSqliteStorage({ database }), insert)
+    expect(database.prepare('select id from orders').all()).toEqual([{ id: 1 }])
+  },
+)
 
 const ON_SQLITE: Array<[name: string, open: (database: Database.Database) => PlaceOrder]> = [
   [
@@ -179,4 +240,41 @@ async function expectWithTransaction(
     output: 'for 1',
   })
   await expect(gone?.getTaskExecution()).rejects.toThrow('not found')
+}
+
+/** What one execution writes is kept with its result; what another one writes that fails is not. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
+async function expectInCode<Tx extends object>(
+  storage: DurableStorage & { close: () => Promise<void> },
+  insert: (tx: Tx, id: number) => unknown,
+): Promise<void> {
+  const executor = new DurableExecutor(storage, {
+    logger: { debug: () => {}, info: () => {}, error: () => {} },
+  })
+  onTestFinished(async () => {
+    await executor.shutdown()
+    await storage.close()
+  })
+  const order = executor.task({
+    id: 'order',
+    timeoutMs: 10_000,
+    run: async (ctx, id: number) =>
+      await ctx.transaction('insert', async (tx: Tx) => {
+        await insert(tx, id)
+        if (id === 2) {
+          throw new Error('out of stock')
+        }
+        return `order ${id}`
+      }),
+  })
+  await executor.start()
+  const [kept, gone] = [await executor.enqueueTask(order, 1), await executor.enqueueTask(order, 2)]
+  expect(await kept.waitAndGetTaskFinishedExecution()).toMatchObject({
+    status: 'completed',
+    output: 'order 1',
+  })
+  expect(await gone.waitAndGetTaskFinishedExecution()).toMatchObject({
+    status: 'failed',
+    error: { message: 'out of stock' },
+  })
 }

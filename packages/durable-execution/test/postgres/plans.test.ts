@@ -3,6 +3,7 @@
 import { Pool } from 'pg'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
+import { LIMITS } from '../../src/base/limits.ts'
 import {
   createDurableTaskExecutionStorageObject,
   type ExecutionRow,
@@ -112,6 +113,14 @@ const STATES: Array<[name: string, fill: (table: string) => Array<string>]> = [
     (table) => [`analyze ${table}`, fillText(table, 'ready')],
   ],
   ['a table full of ready rows, analysed', (table) => [fillText(table, 'ready'), `analyze ${table}`]],
+  [
+    'a table full of suspended rows, which are due in a hundred years, analysed',
+    (table) => [
+      fillText(table, 'ready'),
+      `update ${table} set start_at = start_at + ${LIMITS.delayMs}`,
+      `vacuum analyze ${table}`,
+    ],
+  ],
   ['a table full of running rows, analysed', (table) => [fillText(table, 'running'), `analyze ${table}`]],
   ['a table full of closed rows, analysed', (table) => [fillText(table, 'completed'), `analyze ${table}`]],
   [

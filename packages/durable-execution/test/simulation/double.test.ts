@@ -11,13 +11,14 @@ import {
   type ConformancePlace,
   runStorageConformance,
 } from '../../src/testing/conformance/storage-conformance.ts'
-import { FOUR_OPERATIONS } from '../storages/places.ts'
+import { FOUR_OPERATIONS, NOTHING_TO_SHARE } from '../storages/places.ts'
 
 runStorageConformance({
   name: 'the simulated storage',
   describe,
   it,
   create: () => Promise.resolve(simulatedPlace(true)),
+  without: NOTHING_TO_SHARE,
 })
 
 runStorageConformance({

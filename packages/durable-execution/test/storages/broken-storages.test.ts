@@ -6,7 +6,7 @@ import { type DurableStorage } from '../../src/storage/contract.ts'
 import { createInMemoryStorage } from '../../src/storage/memory/in-memory-storage.ts'
 import { type ConformanceCase } from '../../src/testing/conformance/case.ts'
 import { storageConformanceCases } from '../../src/testing/conformance/storage-conformance.ts'
-import { BROKEN_STORAGES, createWithoutTransactions } from './broken-storages.ts'
+import { BROKEN_STORAGES, createWithoutTransactions, withSharing } from './broken-storages.ts'
 
 /** The name of the first of the cases that a storage does not pass. */
 async function firstFailure(
@@ -14,7 +14,7 @@ async function firstFailure(
   cases: Array<ConformanceCase> = storageConformanceCases(),
 ): Promise<string | undefined> {
   for (const { name, run } of cases) {
-    const storage = create()
+    const storage = withSharing(create())
     const [end] = await Promise.allSettled([run({ open: () => Promise.resolve(storage) })])
     if (end.status === 'rejected') {
       return name

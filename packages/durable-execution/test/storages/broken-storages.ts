@@ -11,6 +11,25 @@ import { createInMemoryStorage } from '../../src/storage/memory/in-memory-storag
 type Where = DurableTaskExecutionStorageWhere
 type Row = Parameters<DurableStorageTx['insertTaskExecutions']>[0][number]
 
+type Share = Required<DurableStorage>['shareTransaction']
+
+/** The storage, whose transactions can be shared, though there is nothing that others could write in them. */
+export function withSharing(storage: DurableStorage): DurableStorage {
+  const shareTransaction: Share = (use, keep) =>
+    storage.withTransaction(async (tx) => {
+      const value = await use({})
+      await keep(tx, value)
+      return value
+    })
+  return { shareTransaction, ...storage }
+}
+
+/** A storage in memory that shares its transactions in a way of its own. */
+const withShare = (share: (storage: DurableStorage) => Share) => (): DurableStorage => {
+  const storage = createInMemoryStorage()
+  return { ...storage, shareTransaction: share(storage) }
+}
+
 /** What is wrong with a transaction: the members that are replaced. */
 type Defect = (tx: Required<DurableStorageTx>) => Partial<DurableStorageTx>
 
@@ -137,6 +156,57 @@ export const BROKEN_STORAGES: Readonly<Record<string, () => DurableStorage>> = {
       await Promise.allSettled(rows.map(async (row) => tx.insertTaskExecutions([row])))
     },
   })),
+  'gives what an id begins with along with its range': withDefect((tx) => ({
+    getTaskExecutionsInIdRanges: async (ranges) =>
+      await tx.getTaskExecutionsInIdRanges(ranges.map(({ from, to }) => ({ from: from.slice(0, -1), to }))),
+  })),
+  'takes the end of a range of ids in': withDefect((tx) => ({
+    getTaskExecutionsInIdRanges: async (ranges) =>
+      await tx.getTaskExecutionsInIdRanges(ranges.map(({ from, to }) => ({ from, to: `${to}\0` }))),
+  })),
+  'leaves out the beginning of a range of ids': withDefect((tx) => ({
+    getTaskExecutionsInIdRanges: async (ranges) =>
+      await tx.getTaskExecutionsInIdRanges(ranges.map(({ from, to }) => ({ from: `${from}\0`, to }))),
+  })),
+  'orders ids as a language does': withDefect((tx) => ({
+    getTaskExecutionsInIdRanges: async (ranges) => {
+      const rows = await tx.getTaskExecutions({ type: 'by_statuses', statuses: [...ALL_STATUSES] })
+      const { compare } = new Intl.Collator('en', { ignorePunctuation: true })
+      return ranges.flatMap(({ from, to }) =>
+        rows.filter(({ executionId: id }) => compare(id, from) >= 0 && (compare(id, to) < 0 || from < id)),
+      )
+    },
+  })),
+  'looks into the first range of ids alone': withDefect((tx) => ({
+    getTaskExecutionsInIdRanges: async (ranges) => await tx.getTaskExecutionsInIdRanges(ranges.slice(0, 1)),
+  })),
+  'keeps what it wrote in a shared transaction that rejects': withShare((storage) => async (use, keep) => {
+    const value = await use({})
+    const [end] = await storage.withTransaction((tx) => Promise.allSettled([keep(tx, value)]))
+    if (end.status === 'rejected') {
+      throw end.reason
+    }
+    return value
+  }),
+  'writes in a shared transaction whose first function rejects': withShare((storage) => async (use, keep) => {
+    const [end] = await Promise.allSettled([use({})])
+    await storage.withTransaction((tx) => keep(tx, undefined as never))
+    if (end.status === 'rejected') {
+      throw end.reason
+    }
+    return end.value
+  }),
+  'hides with what a shared transaction failed': withShare((storage) => async (use, keep) => {
+    try {
+      return await storage.withTransaction(async (tx) => {
+        const value = await use({})
+        await keep(tx, value)
+        return value
+      })
+    } catch (cause) {
+      throw new Error('The transaction failed', { cause })
+    }
+  }),
   'answers the id of a row that was there already': withDefect((tx) => ({
     insertTaskExecutionsIfMissing: async (rows) => {
       await tx.insertTaskExecutionsIfMissing(rows)

@@ -78,15 +78,20 @@ export function wrapPlace(
   }
 }
 
+/** For storages that share no database with the program. */
+export const NOTHING_TO_SHARE = { shareTransaction: 'it has no tables of the program’s' } as const
+
 const HIDDEN = 'the four operations alone'
 
 /** For storages that offer no optional member of a transaction. */
 export const FOUR_OPERATIONS = {
+  shareTransaction: HIDDEN,
   insertTaskExecutionsIfMissing: HIDDEN,
   claimTaskExecutions: HIDDEN,
   updateTaskExecutionsBatch: HIDDEN,
   lockTaskExecutions: HIDDEN,
   getTaskExecutionFields: HIDDEN,
   renewTaskExecutions: HIDDEN,
+  getTaskExecutionsInIdRanges: HIDDEN,
   getTaskExecutionIdsBelow: HIDDEN,
 } as const

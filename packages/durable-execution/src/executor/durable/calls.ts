@@ -7,16 +7,18 @@
  * code of the user's sees it. The next run of the execution comes to the same place by what is remembered.
  */
 
-import { type Millis, type Timer } from '../../base/clock.ts'
-import { DurableExecutionError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { type DurableExecutionError } from '../../base/errors.ts'
 import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
 import { type Engine } from '../engine.ts'
 import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
+import { calledInside, type StepMark } from './inside.ts'
+import { Moments } from './moments.ts'
 import { checkName } from './names.ts'
+import { calledTooLate, never } from './never.ts'
 import { type RecordReader } from './record-reader.ts'
 import { type OnTold, Watch } from './watch.ts'
 import { Writer, type WriterDoors } from './writer.ts'
@@ -56,10 +58,11 @@ export class DurableCalls {
   readonly prefix: string
   readonly history: RunHistory
   readonly writer: Writer
+  readonly moments: Moments
+  readonly mark: StepMark = {}
   readonly #doors: CallsDoors
   readonly #ordinals = new Map<string, number>()
   readonly #waits = new Set<Wait>()
-  readonly #timers = new Set<Timer>()
   readonly #watch: Watch
   /** Calls that are at work here. */
   #working = 0
@@ -81,6 +84,7 @@ export class DurableCalls {
       onIdle: () => this.#checkSoon(),
       known: () => this.history.size,
     })
+    this.moments = new Moments(engine, doors.isOver)
     this.#watch = new Watch(engine, doors.onTold, {
       ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
       look: async (ids) => await this.#look(ids),
@@ -120,8 +124,9 @@ export class DurableCalls {
 
   /** The same for a call that has no name of its own. */
   group<T>(what: string, work: () => Promise<T>): Promise<T> {
-    if (this.#doors.hasEnded()) {
-      return Promise.reject(calledTooLate(what))
+    const refusal = this.refusalOf(what)
+    if (refusal !== undefined) {
+      return Promise.reject(refusal)
     }
     if (this.#doors.isOver()) {
       return never()
@@ -143,6 +148,11 @@ export class DurableCalls {
         (error: unknown) => settle(() => reject(error)),
       )
     })
+  }
+
+  /** Why such a call cannot be made here and now, if it cannot. */
+  refusalOf(what: string): DurableExecutionError | undefined {
+    return calledInside(this.mark, what) ?? (this.#doors.hasEnded() ? calledTooLate(what) : undefined)
   }
 
   /** The next ordinals of the name, for calls that are made of several. */
@@ -190,35 +200,8 @@ export class DurableCalls {
     })
   }
 
-  /** Calls the function once the moment has come, if the run is still there then. */
-  at(moment: Millis, fn: () => void): void {
-    const ms = moment - this.engine.store.now()
-    const timer = this.engine.doors.clock.setTimer(ms, () => {
-      this.#timers.delete(timer)
-      if (!this.#doors.isOver()) {
-        fn()
-      }
-    })
-    this.#timers.add(timer)
-  }
-
-  /** Resolves at that moment. For pauses that are too short to leave for. */
-  pauseUntil(moment: Millis): Promise<void> {
-    return moment <= this.engine.store.now()
-      ? Promise.resolve()
-      : new Promise((resolve) => {
-          this.at(moment, resolve)
-        })
-  }
-
-  /** Whether the moment is so near that the run waits for it. */
-  isNear(moment: Millis): boolean {
-    return moment - this.engine.store.now() <= LIMITS.inPlaceMs
-  }
-
   /** Does it again until it goes through: an outage is no failure of the task. */
   async insist<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, random } = this.engine.doors
     for (let failures = 1; ; failures += 1) {
       try {
         return await work()
@@ -231,11 +214,22 @@ export class DurableCalls {
           error,
         )
       }
-      const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
-      await new Promise<void>((resolve) => {
-        clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
-      })
+      await this.pauseAfter(failures)
     }
+  }
+
+  /** Pauses after so many failures of the storage in a row. */
+  async pauseAfter(failures: number): Promise<void> {
+    const { clock, random } = this.engine.doors
+    const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
+    await new Promise<void>((resolve) => {
+      clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
+    })
+  }
+
+  /** The lease of the run is not held any more. */
+  lose(): void {
+    this.#doors.lose()
   }
 
   /** What another execution remembers. */
@@ -245,10 +239,7 @@ export class DurableCalls {
 
   /** The run is over: nothing is waited for any more. */
   end(): void {
-    for (const timer of this.#timers) {
-      timer.cancel()
-    }
-    this.#timers.clear()
+    this.moments.clear()
     this.#watch.stop()
     this.#waits.clear()
   }
@@ -300,16 +291,4 @@ export class DurableCalls {
       wait.onLook()
     }
   }
-}
-
-/** A promise of its own that never settles: one for all would keep whatever waits for it. */
-export function never<T>(): Promise<T> {
-  return new Promise(() => {})
-}
-
-function calledTooLate(what: string): DurableExecutionError {
-  return new DurableExecutionError(
-    `ctx.${what} was called after the run had ended. Await every call before the function of the task returns.`,
-    false,
-  )
 }

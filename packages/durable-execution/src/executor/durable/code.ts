@@ -13,6 +13,7 @@ import { checkKind, checkName } from './names.ts'
 import { waitForSignal } from './signals.ts'
 import { sleepUntil } from './sleep.ts'
 import { runStep, type StepFunction } from './step.ts'
+import { runTransaction, type TransactionFunction } from './transaction.ts'
 
 /** Makes the calls of one run. */
 export function createDurableCode(calls: DurableCalls): DurableCode {
@@ -23,6 +24,12 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
         checkFunction(`Step ${call.name}`, fn)
         const resolved = resolveStepOptions(call.name, options)
         return await runStep(calls, call, fn as StepFunction<unknown>, resolved)
+      }),
+    transaction: (name: string, fn: unknown, options?: unknown) =>
+      calls.call('transaction', name, async (call) => {
+        checkFunction(`Transaction ${call.name}`, fn)
+        const resolved = resolveStepOptions(call.name, options)
+        return await runTransaction(calls, call, fn as TransactionFunction<unknown>, resolved)
       }),
     sleep: (name: string, msOrDate: unknown) =>
       calls.call('sleep', name, async (call) => {
@@ -73,6 +80,10 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
 
 /** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
 async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<unknown>> {
+  const refusal = calls.refusalOf('runTasks')
+  if (refusal !== undefined) {
+    throw refusal
+  }
   const places = placesOf(calls, children)
   const outputs = await Promise.all(
     places.map(({ batch }) => calls.group('runTasks', async () => await runChildren(calls, batch))),

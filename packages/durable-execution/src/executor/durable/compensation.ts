@@ -5,7 +5,12 @@
  */
 
 import { assert } from '../../base/assert.ts'
-import { DurableExecutionError } from '../../base/errors.ts'
+import {
+  DurableExecutionError,
+  fromErrorStorageObject,
+  toDurableExecutionError,
+  toErrorStorageObject,
+} from '../../base/errors.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
@@ -20,7 +25,8 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   assert(calls !== undefined && row.parentTask !== undefined, `${row.executionId} has nothing to undo`)
   const parentId = row.parentTask.executionId
   const history = calls.historyOf(parentId)
-  const registered: Array<Registered> = []
+  const registered = new Map<string, Registered>()
+  const order: Array<string> = []
   await calls.group('compensate', async () => {
     await calls.insist(async () => await history.look([parentId]))
     const parent = history.known(parentId)
@@ -30,18 +36,20 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
         false,
       )
     }
+    const timeoutMs = row.timeoutMs / (parent.retryAttempts + 1)
     // Each attempt may have gone another way: where a step failed, that a later one did, or that the last one never came to.
     for (let retryAttempts = 0; retryAttempts <= parent.retryAttempts; retryAttempts += 1) {
       const ended = { ...parent, retryAttempts }
-      const over = new Replay(calls, history, ended)
+      const over = new Replay(calls, history, ended, registered)
       const context = createRunContext({ ...attempt, row: ended }, () => over.code)
-      await over.untilOver(async () => await definition.run(context, input))
-      addInPlace(registered, over.registered)
+      await over.untilOver(async () => await definition.run(context, input), timeoutMs)
+      addInPlace(order, over.order)
     }
   })
   const undone: Array<string> = []
   let failure: unknown
-  for (const { name, fn, options } of registered.toReversed()) {
+  const all = order.flatMap((id) => registered.get(id) ?? [])
+  for (const { name, fn, options } of all.toReversed()) {
     try {
       await code.step(name, fn, { retryOptions: UNDO_RETRIES, ...options })
       undone.push(name)
@@ -51,22 +59,28 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     }
   }
   if (failure !== undefined) {
-    throw failure as Error
+    throw givenUp(failure)
   }
   return { kind: 'plain', output: undone }
 }
 
-/** Adds what an attempt registered: what is new comes last, but before what comes after it in that attempt. */
-function addInPlace(all: Array<Registered>, added: ReadonlyArray<Registered>): void {
+/** What could not be undone was tried as often as it may be: another attempt is not to begin all that again. */
+function givenUp(failure: unknown): DurableExecutionError {
+  const kept = toErrorStorageObject(toDurableExecutionError(failure))
+  const error = fromErrorStorageObject({ ...kept, isRetryable: false })
+  error.cause = failure
+  return error
+}
+
+/** Adds the ids of what an attempt registered: a new one comes last, but before what comes after it in that attempt. */
+function addInPlace(all: Array<string>, added: ReadonlyArray<string>): void {
   let place = all.length
-  for (const one of added.toReversed()) {
-    const at = all.findIndex(({ id }) => id === one.id)
+  for (const id of added.toReversed()) {
+    const at = all.indexOf(id)
     if (at >= 0) {
-      // It knows what the last attempt knew.
-      all[at] = one
       place = at
     } else {
-      all.splice(place, 0, one)
+      all.splice(place, 0, id)
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What an execution remembers, as far as its run has read it. */
 
 import { type ExecutionRow } from '../../machine/execution.ts'
-import { idRange } from '../../machine/records.ts'
+import { compensationMarkId, idRange, isRecord } from '../../machine/records.ts'
 import { type RecordReader } from './record-reader.ts'
 
 export class RunHistory {
@@ -57,6 +57,16 @@ export class RunHistory {
   /** What is known of a row, without reading. */
   known(executionId: string): ExecutionRow | undefined {
     return this.#rows.get(executionId) ?? undefined
+  }
+
+  /** How many compensations are known to be registered. */
+  countCompensations(): number {
+    const mark = compensationMarkId(this.#prefix)
+    let count = 0
+    for (const [id, row] of this.#rows) {
+      count += row?.runInput === '#compensate' && isRecord(row) && id !== mark ? 1 : 0
+    }
+    return count
   }
 
   /** Reads the rows anew: others may have written them. */

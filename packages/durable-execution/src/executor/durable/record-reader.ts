@@ -6,7 +6,10 @@ import { type DurableStorageIdRange } from '../../storage/contract.ts'
 import { readRows } from '../../store/rows.ts'
 import { type Transact } from '../../store/transact.ts'
 
-type Batch = { ranges: Array<DurableStorageIdRange>; rows: Promise<Array<Array<ExecutionRow>> | undefined> }
+type Batch = { ranges: Map<string, DurableStorageIdRange>; rows: Promise<RowsByRange | undefined> }
+
+/** The rows of each range, by where it begins. */
+type RowsByRange = ReadonlyMap<string, Array<ExecutionRow>>
 
 export class RecordReader {
   readonly #transact: Transact
@@ -19,13 +22,14 @@ export class RecordReader {
 
   /** The rows in the range, which is that of one execution; undefined where the storage cannot look for them so. */
   async readRange(range: DurableStorageIdRange): Promise<Array<ExecutionRow> | undefined> {
-    if (this.#batch === undefined || this.#batch.ranges.length >= LIMITS.idsPerCall) {
-      const ranges: Array<DurableStorageIdRange> = []
+    if (this.#batch === undefined || this.#batch.ranges.size >= LIMITS.idsPerCall) {
+      const ranges = new Map<string, DurableStorageIdRange>()
       this.#batch = { ranges, rows: this.#readSoon(ranges) }
     }
     const { ranges, rows } = this.#batch
-    const place = ranges.push(range) - 1
-    return (await rows)?.[place]
+    ranges.set(range.from, range)
+    const found = await rows
+    return found === undefined ? undefined : (found.get(range.from) ?? [])
   }
 
   /** The rows with these ids. */
@@ -41,14 +45,14 @@ export class RecordReader {
     return await rows
   }
 
-  async #readSoon(ranges: Array<DurableStorageIdRange>): Promise<Array<Array<ExecutionRow>> | undefined> {
+  async #readSoon(ranges: ReadonlyMap<string, DurableStorageIdRange>): Promise<RowsByRange | undefined> {
     await Promise.resolve()
     this.#batch = undefined
     const rows = await this.#transact(
-      async (tx) => (await tx.getTaskExecutionsInIdRanges?.(ranges)) ?? null,
+      async (tx) => (await tx.getTaskExecutionsInIdRanges?.([...ranges.values()])) ?? null,
       { oneCall: true },
     )
-    return rows === null ? undefined : sortInto(ranges, rows)
+    return rows === null ? undefined : byRange(rows)
   }
 
   async #readIdsSoon(ids: Set<string>): Promise<Map<string, ExecutionRow>> {
@@ -61,22 +65,21 @@ export class RecordReader {
   }
 }
 
-/** The rows of each range. */
-function sortInto(
-  ranges: ReadonlyArray<DurableStorageIdRange>,
-  rows: ReadonlyArray<ExecutionRow>,
-): Array<Array<ExecutionRow>> {
-  if (ranges.length === 1) {
-    return [[...rows]]
-  }
-  // All that belongs to one execution begins alike, up to the first character that no id of an execution has.
-  const places = new Map(ranges.map(({ from }, place) => [from.slice(0, -1), place]))
-  const sorted = ranges.map((): Array<ExecutionRow> => [])
+function byRange(rows: ReadonlyArray<ExecutionRow>): RowsByRange {
+  const found = new Map<string, Array<ExecutionRow>>()
   for (const row of rows) {
-    const place = places.get(row.executionId.slice(0, row.executionId.search(/[!:]/)))
-    if (place !== undefined) {
-      sorted[place]?.push(row)
+    const from = rangeStart(row.executionId)
+    const others = found.get(from)
+    if (others === undefined) {
+      found.set(from, [row])
+    } else {
+      others.push(row)
     }
   }
-  return sorted
+  return found
+}
+
+// All that belongs to one execution begins alike, up to the first character that no id of an execution has.
+function rangeStart(executionId: string): string {
+  return `${executionId.slice(0, executionId.search(/[!:]/))}!`
 }

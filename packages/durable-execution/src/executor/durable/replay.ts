@@ -1,20 +1,23 @@
 /** Runs a function once more over what an execution remembers, and does nothing new. */
 
+import { type Millis } from '../../base/clock.ts'
 import { fromErrorStorageObject } from '../../base/errors.ts'
+import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { wasCancelledByParent } from '../../machine/parent.ts'
 import { callId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
 import { type DurableCode, type DurableStepOptions } from '../../task/durable-context.ts'
 import { resolveStepOptions } from '../../task/durable-options.ts'
-import { type DurableCalls, never } from './calls.ts'
+import { type DurableCalls } from './calls.ts'
 import { errorOfChild } from './children.ts'
 import { type RunHistory } from './history.ts'
+import { calledInside } from './inside.ts'
+import { never } from './never.ts'
 import { timedOutError } from './signals.ts'
 import { type StepFunction } from './step.ts'
 
 /** What was registered to be undone. */
 export type Registered = {
-  id: string
   name: string
   fn: StepFunction<unknown>
   options: DurableStepOptions | null | undefined
@@ -27,33 +30,68 @@ type NamedChild = { task: { id: string }; options?: { name?: string | null } | n
 
 export class Replay {
   readonly code: DurableCode
-  readonly registered: Array<Registered> = []
   readonly #calls: DurableCalls
   readonly #history: RunHistory
   readonly #row: ExecutionRow
+  /** The ids of what was registered on this way, in its order. */
+  readonly order: Array<string> = []
+  readonly #registered: Map<string, Registered>
   readonly #prefix: string
   readonly #ordinals = new Map<string, number>()
   readonly #taken = new Map<string, number>()
   #isOver = false
+  /** How many calls were made, and how many of them are being answered. */
+  #asked = 0
+  #answering = 0
   #onOver = (): void => {}
 
-  constructor(calls: DurableCalls, history: RunHistory, row: ExecutionRow) {
+  /** What is registered is added to `registered`, by its id. */
+  constructor(
+    calls: DurableCalls,
+    history: RunHistory,
+    row: ExecutionRow,
+    registered: Map<string, Registered>,
+  ) {
     this.#calls = calls
     this.#history = history
     this.#row = row
+    this.#registered = registered
     this.#prefix = idPrefix(row.executionId)
     this.code = this.#createCode()
   }
 
-  /** Runs the function until it ends, or calls what has no answer. */
-  async untilOver(run: () => Promise<unknown>): Promise<void> {
+  /**
+   * Runs the function until it ends, or calls what has no answer; or until it hangs, as one may that timed out: until it has
+   * called nothing for a while, though all is registered that there is to undo, or half of the time is over.
+   */
+  async untilOver(run: () => Promise<unknown>, timeoutMs: Millis): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onOver = resolve
       run().then(
         () => this.#end(),
         () => this.#end(),
       )
+      const { now } = this.#calls.engine.store
+      this.#endIfHanging(Math.min(LIMITS.replayPauseMs, timeoutMs / 4), now() + timeoutMs / 2)
     })
+  }
+
+  #endIfHanging(pauseMs: Millis, latestAt: Millis): void {
+    const { engine, moments } = this.#calls
+    const asked = this.#asked
+    moments.at(engine.store.now() + pauseMs, () => {
+      const isQuiet = this.#asked === asked && this.#answering === 0
+      if (isQuiet && (this.#hasAll() || engine.store.now() >= latestAt)) {
+        this.#end()
+      } else if (!this.#isOver) {
+        this.#endIfHanging(pauseMs, latestAt)
+      }
+    })
+  }
+
+  /** Whether all is registered, as far as it was read what there is. */
+  #hasAll(): boolean {
+    return this.#history.isWhole && this.#registered.size >= this.#history.countCompensations()
   }
 
   #end(): void {
@@ -62,35 +100,53 @@ export class Replay {
   }
 
   #createCode(): DurableCode {
+    const stepLike =
+      (what: string) =>
+      (name: string, _fn: unknown, options?: unknown): Promise<unknown> =>
+        this.#answer(what, async () => await this.#step(this.#idOf(name), name, options))
     const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
-      step: (name: string, _fn: unknown, options?: unknown) =>
-        this.#answer(async () => await this.#step(this.#idOf(name), name, options)),
-      sleep: (name: string) => this.#answer(async () => await this.#sleep(this.#idOf(name))),
-      waitForSignal: (name: string) => this.#answer(async () => await this.#wait(name, this.#idOf(name))),
+      step: stepLike('step'),
+      transaction: stepLike('transaction'),
+      sleep: (name: string) => this.#answer('sleep', async () => await this.#sleep(this.#idOf(name))),
+      waitForSignal: (name: string) =>
+        this.#answer('waitForSignal', async () => await this.#wait(name, this.#idOf(name))),
       runTask: (task: NamedChild['task'], _input: unknown, options?: NamedChild['options']) =>
-        this.#answer(async () => {
+        this.#answer('runTask', async () => {
           const outputs = await this.#children([{ task, options: options ?? null }])
           return outputs !== undefined && 'value' in outputs ? { value: outputs.value[0] } : outputs
         }),
       runTasks: (children: ReadonlyArray<NamedChild>) =>
-        this.#answer(async () => await this.#children(children)),
+        this.#answer('runTasks', async () => await this.#children(children)),
       compensate: (name: string, fn: StepFunction<unknown>, options?: DurableStepOptions | null) =>
-        this.#answer(async () => {
+        this.#answer('compensate', async () => {
           const id = this.#idOf(name)
           if ((await this.#read(id)) === undefined) {
             return undefined
           }
-          this.registered.push({ id, name, fn, options })
+          // It knows what the last attempt knew.
+          this.#registered.set(id, { name, fn, options })
+          this.order.push(id)
           return { value: undefined }
         }),
-      setState: () => this.#answer(() => Promise.resolve({ value: undefined })),
+      setState: () => this.#answer('setState', () => Promise.resolve({ value: undefined })),
     }
     return code as unknown as DurableCode
   }
 
   /** What the call gave then; nothing any more once one had no answer. */
-  async #answer(find: () => Promise<Given>): Promise<unknown> {
-    const given = this.#isOver ? undefined : await find()
+  async #answer(what: string, find: () => Promise<Given>): Promise<unknown> {
+    const refusal = calledInside(this.#calls.mark, what)
+    if (refusal !== undefined) {
+      throw refusal
+    }
+    this.#asked += 1
+    this.#answering += 1
+    let given: Given
+    try {
+      given = this.#isOver ? undefined : await find()
+    } finally {
+      this.#answering -= 1
+    }
     if (given === undefined || this.#isOver) {
       this.#end()
       return await never()

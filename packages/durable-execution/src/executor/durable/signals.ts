@@ -114,9 +114,9 @@ export async function waitForSignal(
     if (got !== undefined) {
       return
     }
-    if (until !== undefined && calls.isNear(until)) {
+    if (until !== undefined && calls.moments.isNear(until)) {
       // The run stays, and looks for the signal once more when the time is over.
-      await calls.pauseUntil(until)
+      await calls.moments.until(until)
       return
     }
     await calls.outside<void>(
@@ -133,7 +133,7 @@ export async function waitForSignal(
       ({ resolve }) => {
         onGot = () => resolve()
         if (until !== undefined) {
-          calls.at(until, () => resolve())
+          calls.moments.at(until, () => resolve())
         }
       },
     )

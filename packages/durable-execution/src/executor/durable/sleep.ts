@@ -13,8 +13,8 @@ export async function sleepUntil(calls: DurableCalls, call: Call, firstUntil: Mi
   if (known === undefined) {
     calls.writer.add({ records: [{ executionId: call.id, kind: '#sleep', dueAt: new Date(until) }] })
   }
-  if (calls.isNear(until)) {
-    await calls.pauseUntil(until)
+  if (calls.moments.isNear(until)) {
+    await calls.moments.until(until)
     return
   }
   await calls.outside<void>(
@@ -23,6 +23,6 @@ export async function sleepUntil(calls: DurableCalls, call: Call, firstUntil: Mi
       ids: () => [],
       onLook: () => {},
     },
-    ({ resolve }) => calls.at(until, () => resolve()),
+    ({ resolve }) => calls.moments.at(until, () => resolve()),
   )
 }

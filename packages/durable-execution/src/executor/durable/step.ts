@@ -16,13 +16,23 @@ import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
-import { type Call, type DurableCalls, never } from './calls.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { insideFunction, type StepKind } from './inside.ts'
 import { checkKind } from './names.ts'
+import { never } from './never.ts'
 
 // Where rows are read one by one, so many ordinals of a name are read together.
 const ORDINALS_AHEAD = 16
 
 export type StepFunction<T> = (step: DurableStepContext) => MaybePromise<T>
+
+/** How one kind of step does its work. */
+export type Work = {
+  /** Calls its function once; gives the text of the result, or rejects if that failed. */
+  perform: (number: number) => Promise<string>
+  /** Remembers the text. */
+  remember: (text: string) => Promise<void>
+}
 
 /** Gives the result of the step: what is remembered, or what the function comes to now. */
 export async function runStep<T>(
@@ -30,6 +40,26 @@ export async function runStep<T>(
   call: Call,
   fn: StepFunction<T>,
   options: ResolvedStepOptions,
+): Promise<T> {
+  const { engine, attempt, writer } = calls
+  return await runTries<T>(calls, call, options, () => ({
+    perform: async (number) => {
+      const value = await calls.whileStep(callInTime(calls, call, fn, number, options, 'step'))
+      const text = engine.serializer.serialize(value)
+      const about = `The result of step ${call.name} of task `
+      checkPayload(text, about, attempt.row.taskId, engine.options.maxPayloadBytes)
+      return text
+    },
+    remember: async (text) => await writer.write({ executionId: call.id, kind: '#step', output: text }),
+  }))
+}
+
+/** Gives what is remembered of the call, or what its work comes to now, tried as often as the options say. */
+export async function runTries<T>(
+  calls: DurableCalls,
+  call: Call,
+  options: ResolvedStepOptions,
+  workOf: () => Work,
 ): Promise<T> {
   const { engine, attempt, history } = calls
   const { executionId, retryAttempts } = attempt.row
@@ -41,14 +71,14 @@ export async function runStep<T>(
   if (done?.output !== undefined) {
     return engine.serializer.deserialize<T>(done.output)
   }
+  const work = workOf()
   for (let number = 0; ; number += 1) {
-    const failure = await readTry(calls, tryIdOf(number))
     const tried =
-      failure === undefined
-        ? await tryOnce(calls, call, fn, { number, id: tryIdOf(number) }, options)
-        : failure
-    if ('value' in tried) {
-      return tried.value
+      (await readTry(calls, tryIdOf(number))) ??
+      (await tryOnce(calls, work, { number, id: tryIdOf(number) }, options))
+    if ('text' in tried) {
+      // Read back, so that the first run sees what every later one will.
+      return engine.serializer.deserialize<T>(tried.text)
     }
     if (!tried.error.isRetryable || number >= options.retryOptions.maxAttempts) {
       throw asThrown(tried)
@@ -60,25 +90,16 @@ export async function runStep<T>(
 /** A try that failed, and when the next one is due. */
 type Failure = { error: DurableExecutionErrorStorageObject; nextAt: Millis; cause?: unknown }
 
-/** Calls the function, and remembers what it comes to. */
-async function tryOnce<T>(
+/** Does the work, and remembers what it comes to. */
+async function tryOnce(
   calls: DurableCalls,
-  call: Call,
-  fn: StepFunction<T>,
+  work: Work,
   { number, id }: { number: number; id: string },
   options: ResolvedStepOptions,
-): Promise<{ value: T } | Failure> {
-  const { engine, attempt } = calls
+): Promise<{ text: string } | Failure> {
   let text: string
   try {
-    const value: T = await calls.whileStep(callFunction(calls, call, fn, number, options))
-    text = engine.serializer.serialize(value)
-    checkPayload(
-      text,
-      `The result of step ${call.name} of task `,
-      attempt.row.taskId,
-      engine.options.maxPayloadBytes,
-    )
+    text = await work.perform(number)
   } catch (cause) {
     if (calls.isToldToLeave) {
       // It obeyed, and has not failed: the execution is run again by others.
@@ -86,26 +107,29 @@ async function tryOnce<T>(
       return await never()
     }
     const error = toErrorStorageObject(toDurableExecutionError(cause))
-    const now = engine.store.now()
+    const now = calls.engine.store.now()
     const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
     await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
     return { error, nextAt, cause }
   }
-  await calls.writer.write({ executionId: call.id, kind: '#step', output: text })
-  // Read back, so that the first run sees what every later one will.
-  return { value: engine.serializer.deserialize<T>(text) }
+  await work.remember(text)
+  return { text }
 }
 
-async function callFunction<T>(
+/** Calls the function of a step, for as long as its options allow. */
+export async function callInTime<T>(
   calls: DurableCalls,
   call: Call,
   fn: StepFunction<T>,
   number: number,
   { timeoutMs }: ResolvedStepOptions,
+  kind: StepKind,
 ): Promise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return await fn(stepContext(call, number, cancelSignal))
+    return await insideFunction(calls.mark, kind, call.name, () =>
+      fn(stepContext(call, number, cancelSignal)),
+    )
   }
   const { clock } = calls.engine.doors
   return await new Promise<T>((resolve, reject) => {
@@ -117,7 +141,8 @@ async function callFunction<T>(
     })
     const context = stepContext(call, number, cancelSignal)
     const abortSignal = AbortSignal.any([context.abortSignal, stop.signal])
-    const ended = async (): Promise<T> => await fn({ ...context, abortSignal })
+    const ended = async (): Promise<T> =>
+      await insideFunction(calls.mark, kind, call.name, () => fn({ ...context, abortSignal }))
     ended()
       .then(resolve, reject)
       .finally(() => timer.cancel())
@@ -145,8 +170,8 @@ async function readTry(calls: DurableCalls, executionId: string): Promise<Failur
 }
 
 async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promise<void> {
-  if (calls.isNear(until)) {
-    await calls.pauseUntil(until)
+  if (calls.moments.isNear(until)) {
+    await calls.moments.until(until)
     return
   }
   await calls.outside<void>(
@@ -155,7 +180,7 @@ async function pauseUntil(calls: DurableCalls, call: Call, until: Millis): Promi
       ids: () => [],
       onLook: () => {},
     },
-    ({ resolve }) => calls.at(until, () => resolve()),
+    ({ resolve }) => calls.moments.at(until, () => resolve()),
   )
 }
 

@@ -64,6 +64,27 @@ export class Writer {
     this.#list(pending, children)
   }
 
+  /** What is written where the record is written by itself, in another transaction. */
+  recordAlone(record: NewRecord): DurableWrites {
+    return { records: [record], children: [], childrenTasks: [], mayExist: false }
+  }
+
+  /** Throws if so many more cannot be remembered. */
+  assertRoom(added: number): void {
+    if (this.#doors.known() + this.#written + added > LIMITS.recordsPerExecution) {
+      throw new DurableExecutionError(
+        `Execution ${this.#attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
+          '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
+        false,
+      )
+    }
+  }
+
+  /** So many more are remembered. */
+  noteWritten(added: number): void {
+    this.#written += added
+  }
+
   /** Writes it, and resolves when it is committed; rejects if the storage does not take it. */
   write(record: NewRecord): Promise<void> {
     this.#count(1)
@@ -185,13 +206,7 @@ export class Writer {
   }
 
   #count(added: number): void {
-    this.#written += added
-    if (this.#doors.known() + this.#written > LIMITS.recordsPerExecution) {
-      throw new DurableExecutionError(
-        `Execution ${this.#attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
-          '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
-        false,
-      )
-    }
+    this.assertRoom(added)
+    this.noteWritten(added)
   }
 }

@@ -41,6 +41,8 @@ export function createIdGroups(): IdGroups {
 }
 
 function groupOf(executionId: string): string | undefined {
-  const at = executionId.search(SEPARATOR)
+  const colon = executionId.indexOf(':')
+  const mark = executionId.indexOf('!')
+  const at = colon < 0 || (mark >= 0 && mark < colon) ? mark : colon
   return at < 0 ? undefined : executionId.slice(0, at)
 }

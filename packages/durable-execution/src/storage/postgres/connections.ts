@@ -2,15 +2,17 @@
 
 import { endsWithin, systemClock, withinLimit } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type Answer, ask, type Given, type PostgresPool, type PostgresPoolClient } from './driver.ts'
+import { type Answer, ask, type Given, pass, type PostgresPool, type PostgresPoolClient } from './driver.ts'
 import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
 import { MemoryKeeping } from './keep-memory.ts'
-import { type CheckedOptions } from './options.ts'
+import { type CheckedOptions, MAX_CONNECTIONS } from './options.ts'
 import { connectionOptions } from './settings.ts'
 
 /** Lends connections. */
 export type Connections = {
   lend: () => Promise<Loan>
+  /** How many there may be at a time. */
+  readonly max: number
   /** Whether they were opened here, and nobody refused the settings that they begin with. */
   areOwn: () => boolean
   /** Closes what was opened here. Every loan must be given back before. */
@@ -32,7 +34,15 @@ export class Loan {
 
   /** Runs one statement; see {@link ask}. */
   ask(text: string, values?: Array<Given>, name?: string): Promise<Answer> {
-    const answer = ask(this.client, text, values, name)
+    return this.#limited(ask(this.client, text, values, name))
+  }
+
+  /** Runs one statement of the user's; see {@link pass}. */
+  pass(query: object): Promise<unknown> {
+    return this.#limited(pass(this.client, query))
+  }
+
+  #limited<T>(answer: Promise<T>): Promise<T> {
     return this.#limitMs === undefined
       ? answer
       : withinLimit(
@@ -127,6 +137,7 @@ function connectionsOf(pool: PostgresPool): Connections {
   const unguard = guard(pool)
   return {
     lend: () => lendFrom(pool),
+    max: maxOf(pool),
     areOwn: () => false,
     close: () => {
       unguard()
@@ -182,6 +193,7 @@ function openConnections(
         return await lendFrom(await opening, limitMs)
       }
     },
+    max: maxConnections,
     areOwn: () => !isRefused,
     close: async () => {
       const pool = await opening?.catch(() => undefined)
@@ -204,6 +216,12 @@ function guard(pool: PostgresPool): () => void {
     pool.off('error', ignore)
     pool.off('connect', guardNew)
   }
+}
+
+/** What a pool of `pg` says of itself; one that is only shaped like it may say nothing. */
+function maxOf(pool: PostgresPool & { options?: { max?: unknown } | undefined }): number {
+  const max = pool.options?.max
+  return typeof max === 'number' && max >= 1 ? max : MAX_CONNECTIONS
 }
 
 async function lendFrom(pool: PostgresPool, limitMs?: number): Promise<Loan> {

@@ -110,10 +110,23 @@ export function ask(
   if (name !== undefined) {
     query.name = name
   }
+  return answerTo(client, query, lastOf)
+}
+
+/** Runs what the user asks, in any form that the driver takes; gives what it answers. */
+export function pass(client: Pick<PostgresPoolClient, 'query'>, query: object): Promise<unknown> {
+  return answerTo(client, query as PostgresQuery, (answer) => answer)
+}
+
+function answerTo<T>(
+  client: Pick<PostgresPoolClient, 'query'>,
+  query: PostgresQuery,
+  read: (answer: unknown) => T,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const returned = client.query(query, (error, answer) => {
       if (error === undefined || error === null) {
-        resolve(lastOf(answer))
+        resolve(read(answer))
       } else {
         reject(error)
       }
@@ -122,7 +135,7 @@ export function ask(
       returned.then((answer) => {
         // A wrapper that passes the callback on has nothing to resolve with: then the callback answers.
         if (answer !== undefined && answer !== null) {
-          resolve(lastOf(answer))
+          resolve(read(answer))
         }
       }, reject)
     }

@@ -12,4 +12,9 @@ export {
 export { type PostgresTransaction } from './join.ts'
 export { type PostgresStorageOptions, type PostgresStorageSource } from './options.ts'
 export { POSTGRES_SESSION_OPTIONS } from './settings.ts'
+export {
+  type PostgresTransactionClient,
+  type PostgresTransactionQuery,
+  type PostgresTransactionResult,
+} from './shared-client.ts'
 export { createPostgresStorage, type PostgresStorage } from './storage.ts'

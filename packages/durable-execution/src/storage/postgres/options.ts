@@ -70,7 +70,8 @@ export type CheckedOptions = {
   readonly statementTimeoutMs: number
 }
 
-const MAX_CONNECTIONS = 10
+/** How many connections a pool has that says nothing else; it is the default of `pg` too. */
+export const MAX_CONNECTIONS = 10
 
 // Names have 63 bytes in Postgres, and the channel's is the schema's and a little more.
 const SCHEMA_BYTES = 50

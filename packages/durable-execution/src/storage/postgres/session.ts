@@ -116,7 +116,7 @@ function isHealed(names: StatementNames, error: unknown): boolean {
 }
 
 /** Whether a transaction may still be used, and what broke it. Its calls are made one after the other. */
-class Session {
+export class Session {
   #isEnded = false
   #broken: { error: unknown } | undefined
   #last: Promise<unknown> = Promise.resolve()
@@ -174,8 +174,14 @@ class Session {
   }
 }
 
-// What is given is read at once, before the caller can change it; only then does the call take its turn.
-function wrapOperations(operations: PostgresOperations, invoke: (call: Call) => unknown): DurableStorageTx {
+/**
+ * The operations as a transaction has them. What is given is read at once, before the caller can change it; only then does the
+ * call take its turn.
+ */
+export function wrapOperations(
+  operations: PostgresOperations,
+  invoke: (call: Call) => unknown,
+): DurableStorageTx {
   const tx: Record<string, unknown> = {}
   for (const [name, operation] of Object.entries(operations)) {
     const prepare = operation as (...given: Array<unknown>) => Call

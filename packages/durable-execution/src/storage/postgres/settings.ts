@@ -49,15 +49,35 @@ export function connectionOptions(statementTimeoutMs: number): string {
   ])
 }
 
-/** Begins a transaction, as one statement of the simple kind, so that it costs one round trip. */
+/** Begins a transaction. */
 export function beginText(scope: SettingsScope, statementTimeoutMs: number): string {
   const settings = scope === 'connection' ? [] : [...PLAN_SETTINGS, ...limits(statementTimeoutMs)]
-  // `set local` ends with the transaction, so nothing is left on a connection that a pooler hands on.
-  return [
-    'begin isolation level read committed',
-    ...settings.map(([name, value]) => `set local ${name} = ${value}`),
-  ].join('; ')
+  return inOneTrip(['begin isolation level read committed', ...local(settings)])
 }
+
+// Ends with the transaction, so that it tells whether that is still the same.
+const SHARED_MARK = 'durable_execution.shared'
+
+/** Begins a transaction that code of the user's shares: its statements are planned as anywhere else. */
+export function beginSharedText(scope: SettingsScope, statementTimeoutMs: number): string {
+  const settings =
+    scope === 'connection'
+      ? PLAN_SETTINGS.map(([name]) => [name, name === 'plan_cache_mode' ? 'auto' : 'on'] as const)
+      : limits(statementTimeoutMs)
+  return inOneTrip(['begin isolation level read committed', ...local([...settings, [SHARED_MARK, 'on']])])
+}
+
+/**
+ * What comes between the user's statements and ours: constraints that are checked at the commit are checked now, while it is plain
+ * whose they are. Answers {@link IS_SHARED} if the transaction is still there.
+ */
+export const END_OF_USE: string = inOneTrip([
+  'set constraints all immediate',
+  ...local(PLAN_SETTINGS),
+  `select coalesce(current_setting('${SHARED_MARK}', true), '')`,
+])
+
+export const IS_SHARED = 'on'
 
 /** Reads what {@link arePlansPinned} wants to know. */
 export const READ_PLAN_SETTINGS: string = `select ${PLAN_SETTINGS.map(([name]) => `current_setting('${name}')`).join(', ')}`
@@ -74,6 +94,16 @@ function limits(statementTimeoutMs: number): Array<readonly [string, string]> {
     ['statement_timeout', ms],
     ['idle_in_transaction_session_timeout', ms],
   ]
+}
+
+// `set local` ends with the transaction, so nothing is left on a connection that a pooler hands on.
+function local(settings: ReadonlyArray<readonly [string, string]>): Array<string> {
+  return settings.map(([name, value]) => `set local ${name} = ${value}`)
+}
+
+// As statements of the simple kind they cost one round trip.
+function inOneTrip(statements: ReadonlyArray<string>): string {
+  return statements.join('; ')
 }
 
 function asOptions(settings: ReadonlyArray<readonly [string, string]>): string {

@@ -15,8 +15,10 @@ import { createOperations } from './operations.ts'
 import { type CheckedOptions, checkOptions, type PostgresStorageOptions } from './options.ts'
 import { assertSchema, assertServer, executionsTable, migrateSchema } from './schema.ts'
 import { runOneCall, runTransaction } from './session.ts'
+import { runShared } from './share.ts'
 import { arePlansPinned, READ_PLAN_SETTINGS, type SettingsScope } from './settings.ts'
 import { type Place } from './transaction.ts'
+import { Turns } from './turns.ts'
 
 /**
  * A storage that keeps its rows in Postgres.
@@ -66,6 +68,8 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   const operations = createOperations(executionsTable(checked.schema))
   const names = createStatementNames(systemIds.newId())
   const underWay = new InFlight()
+  // A function of the user's may hold its connection for long: half of them are left for the engine.
+  const shareTurns = new Turns(Math.max(1, Math.floor(connections.max / 2)))
   let preparing: Promise<SettingsScope> | undefined
   let closing: Promise<void> | undefined
 
@@ -88,6 +92,17 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
       throw error
     }
   }
+  const placeNow = async (): Promise<Place> => {
+    const scope = await prepared()
+    return {
+      connections,
+      operations,
+      scope,
+      statementTimeoutMs: checked.statementTimeoutMs,
+      // A pool of the user's may lead anywhere, and without the settings a pooler stands between.
+      names: connections.areOwn() && scope === 'connection' ? names : undefined,
+    }
+  }
   const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> =>
     await withLoan(connections, async (loan) => (await loan.ask(text, values)).rows)
   const hints = checked.hasHints ? createHints(checked, connections, runAlone, tracked) : undefined
@@ -105,15 +120,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   return {
     withTransaction: async (fn, hint) =>
       await tracked(async () => {
-        const scope = await prepared()
-        const place: Place = {
-          connections,
-          operations,
-          scope,
-          statementTimeoutMs: checked.statementTimeoutMs,
-          // A pool of the user's may lead anywhere, and without the settings a pooler stands between.
-          names: connections.areOwn() && scope === 'connection' ? names : undefined,
-        }
+        const place = await placeNow()
         return await (hint?.oneCall === true ? runOneCall(place, fn) : runTransaction(place, fn))
       }),
     getCurrentTime: async () =>
@@ -128,6 +135,10 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
         await prepared()
         return joinTransaction(transaction, { operations, schema: checked.schema, hints: hints?.ofJoined })
       }),
+    shareTransaction: async (use, keep) =>
+      await tracked(
+        async () => await shareTurns.take(async () => await runShared(await placeNow(), use, keep)),
+      ),
     migrate: async () =>
       await tracked(async () => await withLoan(connections, (loan) => migrateSchema(loan, checked.schema))),
     close,

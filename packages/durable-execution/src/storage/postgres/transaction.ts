@@ -47,11 +47,22 @@ export class Transaction implements Statements {
 
   async together(): Promise<void> {
     if (!this.#hasBegun) {
-      const loan = await this.#lend()
-      // Set before it is known: a rollback without a transaction does no harm.
-      this.#hasBegun = true
-      await loan.ask(beginText(this.#place.scope, this.#place.statementTimeoutMs))
+      await this.begin(beginText(this.#place.scope, this.#place.statementTimeoutMs))
     }
+  }
+
+  /** Begins with these statements. */
+  async begin(text: string): Promise<void> {
+    const loan = await this.#lend()
+    // Set before it is known: a rollback without a transaction does no harm.
+    this.#hasBegun = true
+    await loan.ask(text)
+  }
+
+  /** Runs a statement of the user's; gives what the driver answers. */
+  async pass(query: object): Promise<unknown> {
+    const loan = await this.#lend()
+    return await loan.pass(query)
   }
 
   async commit(): Promise<void> {
@@ -72,16 +83,18 @@ export class Transaction implements Statements {
     this.#end()
   }
 
-  async rollback(error: unknown): Promise<void> {
+  /** Ends it without a trace. Gives whether the connection is well. */
+  async rollback(error: unknown): Promise<boolean> {
     if (this.#loan === undefined) {
-      return
+      return true
     }
     if (!this.#hasBegun) {
       this.#end(error)
-      return
+      return true
     }
     const isDone = await isRolledBack(this.#loan)
     this.#end(isDone ? undefined : new Error('The rollback failed'))
+    return isDone
   }
 
   async #lend(): Promise<Loan> {

@@ -24,9 +24,12 @@ type BetterSqlite3Statement = {
   safeIntegers: (isEnabled: boolean) => unknown
 }
 
+const OUTAGE = /^SQLITE_(?:BUSY|LOCKED|NOMEM|IOERR|FULL|CANTOPEN|PROTOCOL)/
+
 /** Speaks to a better-sqlite3 handle. */
 export function betterDriver(database: BetterSqlite3Database): SqliteDriver {
   return {
+    handle: database,
     exec: (sql) => {
       database.exec(sql)
     },
@@ -37,6 +40,8 @@ export function betterDriver(database: BetterSqlite3Database): SqliteDriver {
     // It gives the nearest number there is.
     isRangeError: () => false,
     isUniqueError: (error) => errorCode(error) === 'SQLITE_CONSTRAINT_UNIQUE',
+    isConstraintError: (error) => errorCode(error).startsWith('SQLITE_CONSTRAINT'),
+    isOutage: (error) => OUTAGE.test(errorCode(error)),
     close: () => {
       database.close()
     },

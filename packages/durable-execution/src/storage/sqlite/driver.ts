@@ -12,6 +12,8 @@ export type SqliteStatement = {
 
 /** A connection. Everything is synchronous, and fails with the library's own errors. */
 export type SqliteDriver = {
+  /** The library's own object. */
+  readonly handle: object
   readonly exec: (sql: string) => void
   /** The statement of that text; some are kept prepared. */
   readonly prepare: (sql: string) => SqliteStatement
@@ -23,6 +25,10 @@ export type SqliteDriver = {
   readonly isRangeError: (error: unknown) => boolean
   /** Whether the error says that a row of that id exists already. */
   readonly isUniqueError: (error: unknown) => boolean
+  /** Whether the error says that what was to be written breaks a constraint. */
+  readonly isConstraintError: (error: unknown) => boolean
+  /** Whether the error says that the database cannot work: it is locked, full or not to be read. No statement is at fault. */
+  readonly isOutage: (error: unknown) => boolean
   readonly close: () => void
 }
 

@@ -22,24 +22,27 @@ export type NodeSqliteDatabase = {
   close: () => void
 }
 
-const SQLITE_BUSY = 5
-const SQLITE_LOCKED = 6
+const SQLITE_CONSTRAINT = 19
 const SQLITE_CONSTRAINT_UNIQUE = 2067
+
+// Busy, locked.
+const BUSY: ReadonlySet<number> = new Set([5, 6])
+// Those, out of memory, I/O error, full, cannot open, lock protocol.
+const OUTAGE: ReadonlySet<number> = new Set([...BUSY, 7, 10, 13, 14, 15])
 
 /** Speaks to a `DatabaseSync`. */
 export function nodeDriver(database: NodeSqliteDatabase): SqliteDriver {
   return {
+    handle: database,
     exec: (sql) => database.exec(sql),
     prepare: keepPrepared((sql) => prepareStatement(database, sql)),
     isOpen: () => database.isOpen,
     isInTransaction: () => database.isTransaction,
-    isBusyError: (error) => {
-      // An extended code has the plain one in its lowest byte.
-      const code = errorCode(error) % 256
-      return code === SQLITE_BUSY || code === SQLITE_LOCKED
-    },
+    isBusyError: (error) => BUSY.has(plainCode(error)),
     isRangeError,
     isUniqueError: (error) => errorCode(error) === SQLITE_CONSTRAINT_UNIQUE,
+    isConstraintError: (error) => plainCode(error) === SQLITE_CONSTRAINT,
+    isOutage: (error) => OUTAGE.has(plainCode(error)),
     close: () => database.close(),
   }
 }
@@ -101,6 +104,11 @@ function nearest(cell: unknown): SqlValue {
 
 function isRangeError(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+}
+
+// An extended code has the plain one in its lowest byte.
+function plainCode(error: unknown): number {
+  return errorCode(error) % 256
 }
 
 function errorCode(error: unknown): number {

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { expect, onTestFinished, test, vi } from 'vitest'
 
+import { LIMITS } from '../../base/limits.ts'
 import {
   createDurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObject,
@@ -69,6 +70,7 @@ const CALLS: Array<[name: string, indexes: string, call: (tx: DurableStorageTx) 
 const STATES: Array<[name: string, prepare: typeof fillAndAnalyse]> = [
   ['an empty database', async () => {}],
   ['an analysed database', fillAndAnalyse],
+  ['a database full of suspended executions, analysed', suspendAndAnalyse],
 ]
 
 test.each(STATES)('in %s each statement goes through the index meant for it', async (_, prepareDatabase) => {
@@ -86,6 +88,7 @@ test.each([
   ['an empty database', [], async () => {}],
   ['an empty database but for some', ['x'], async () => {}],
   ['an analysed database', [], fillAndAnalyse],
+  ['a database full of suspended executions, analysed', [], suspendAndAnalyse],
 ])(
   'in %s a claim takes a step to each priority, and one to its rows that are due',
   async (_, excludedExecutionIds, prepareDatabase) => {
@@ -171,6 +174,17 @@ async function fillAndAnalyse(database: DatabaseSync, tx: DurableStorageTx): Pro
     ...rowOf(`te_${index}`),
     status: 'completed' as const,
     isClosed: true,
+  }))
+  await tx.insertTaskExecutions(rows)
+  database.exec('analyze')
+}
+
+/** They wait for a signal: ready, and due in a hundred years. */
+async function suspendAndAnalyse(database: DatabaseSync, tx: DurableStorageTx): Promise<void> {
+  const rows = Array.from({ length: 2_000 }, (_, index) => ({
+    ...rowOf(`te_${index}`),
+    startAt: new Date(AT.getTime() + LIMITS.delayMs),
+    suspendedFor: [{ kind: 'signal' as const, name: 'go', ordinal: 1 }],
   }))
   await tx.insertTaskExecutions(rows)
   database.exec('analyze')

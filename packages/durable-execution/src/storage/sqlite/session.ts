@@ -80,7 +80,7 @@ export function unguardedTx({ operations }: SqliteConnection): DurableStorageTx 
 }
 
 /** Whether a transaction may still be used, and what broke it. */
-type Session = {
+export type Session = {
   assertUsable: () => void
   /** Makes one call. An error of the driver breaks the transaction: parts of the call may have been done. */
   run: <R>(call: () => R) => R
@@ -89,7 +89,8 @@ type Session = {
   abandon: () => void
 }
 
-function createSession(): Session {
+/** The state of a transaction that has begun. */
+export function createSession(): Session {
   let isEnded = false
   let broken: { error: unknown } | undefined
   const assertWhole = (): void => {
@@ -130,7 +131,8 @@ function createSession(): Session {
   }
 }
 
-function wrapOperations(
+/** The operations as a transaction has them, each made by `invoke`. */
+export function wrapOperations(
   operations: SqliteOperations,
   invoke: (name: keyof SqliteOperations, call: () => unknown) => unknown,
 ): DurableStorageTx {

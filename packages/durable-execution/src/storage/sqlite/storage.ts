@@ -9,6 +9,7 @@ import { createOperations } from './operations.ts'
 import { checkOptions, type SqliteStorageOptions } from './options.ts'
 import { assertSchema, migrateSchema } from './schema.ts'
 import { runOneCall, runTransaction, type SqliteConnection } from './session.ts'
+import { runShared } from './share.ts'
 import { rollback } from './transaction.ts'
 import { createChangeWatch } from './watch.ts'
 
@@ -124,6 +125,7 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
       const file = known === undefined ? await withSchema(fileOf) : mainFile(known.driver)
       return joinTransaction(transaction, file)
     },
+    shareTransaction: async (use, keep) => await withSchema((connected) => runShared(connected, use, keep)),
     migrate: async () =>
       await withConnection(async ({ driver }) => {
         await migrateSchema(driver)

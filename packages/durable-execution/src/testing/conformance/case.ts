@@ -3,13 +3,14 @@
 import { type DurableStorage, type DurableStorageTx } from '../../storage/contract.ts'
 
 /**
- * What a case cannot do without: that the same place can be opened twice, or an optional member of a
- * transaction.
+ * What a case cannot do without: that the same place can be opened twice, that the storage shares transactions, or an optional
+ * member of a transaction.
  *
  * @category Testing
  */
 export type ConformanceNeed =
   | 'two_connections'
+  | 'shareTransaction'
   | Exclude<
       keyof DurableStorageTx,
       'insertTaskExecutions' | 'getTaskExecutionIds' | 'getTaskExecutions' | 'updateTaskExecutions'

@@ -6,7 +6,7 @@ import { type DurableStorage, type DurableStorageTx } from '../../storage/contra
 import { type ConformanceNeed } from './case.ts'
 
 /** The name of an optional member. */
-export type OptionalMember = Exclude<ConformanceNeed, 'two_connections'>
+export type OptionalMember = Exclude<ConformanceNeed, 'two_connections' | 'shareTransaction'>
 
 /** The optional member of the transaction, which must be there. */
 export function memberOf<Name extends OptionalMember>(

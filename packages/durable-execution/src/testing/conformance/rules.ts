@@ -24,7 +24,9 @@ type StorageRule =
   | 'lock'
   | 'fields'
   | 'renew'
+  | 'idRanges'
   | 'below'
+  | 'share'
   | 'size'
 
 export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
@@ -53,6 +55,8 @@ export const STORAGE_RULES: Readonly<Record<StorageRule, string>> = {
   lock: 'lockTaskExecutions locks rows, then reads them',
   fields: 'getTaskExecutionFields reads a few fields of many rows',
   renew: 'renewTaskExecutions moves the expiresAt of the leases that still hold, and answers those',
+  idRanges: 'getTaskExecutionsInIdRanges reads the rows whose ids lie in one of the ranges',
   below: 'getTaskExecutionIdsBelow finds the children that are active or not closed',
+  share: 'shareTransaction commits what the user’s code and the engine write in it together, or none of it',
   size: 'A call may carry 10,000 rows or ids',
 }

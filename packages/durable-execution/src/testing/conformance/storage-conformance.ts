@@ -7,6 +7,7 @@ import { batchCases } from './batch-cases.ts'
 import { type ConformanceCase, type ConformanceNeed } from './case.ts'
 import { claimCases } from './claim-cases.ts'
 import { claimPriorityCases } from './claim-priority-cases.ts'
+import { idRangeCases } from './id-range-cases.ts'
 import { insertCases } from './insert-cases.ts'
 import { insertIfMissingCases } from './insert-if-missing-cases.ts'
 import { interleavingCases } from './interleaving-cases.ts'
@@ -14,6 +15,7 @@ import { memberCases } from './member-cases.ts'
 import { memberInterleavingCases } from './member-interleaving-cases.ts'
 import { orderCases } from './order-cases.ts'
 import { recipeCases } from './recipe-cases.ts'
+import { shareCases } from './share-cases.ts'
 import { sizeCases } from './size-cases.ts'
 import { transactionCases } from './transaction-cases.ts'
 import { updateCases } from './update-cases.ts'
@@ -39,6 +41,8 @@ export function storageConformanceCases(): Array<ConformanceCase> {
     ...claimPriorityCases,
     ...batchCases,
     ...memberCases,
+    ...idRangeCases,
+    ...shareCases,
     ...insertIfMissingCases,
     ...sizeCases,
     ...interleavingCases,
@@ -102,7 +106,7 @@ export type StorageConformanceOptions = {
  *     const storage = createInMemoryStorage()
  *     return { open: async () => storage, canOpenTwice: false, cleanup: async () => {} }
  *   },
- *   without: { two_connections: 'memory belongs to one process' },
+ *   without: { two_connections: 'memory belongs to one process', shareTransaction: 'it has no rows of yours' },
  * })
  * ```
  *

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 
-import { type DurableStorageTx, updateTaskExecutionsWithLimit } from '../../storage/contract.ts'
+import { type DurableStorageTx } from '../../storage/contract.ts'
+import { updateTaskExecutionsWithLimit } from '../../storage/contract-with-limit.ts'
 import { type ConformanceCase } from './case.ts'
 import {
   assertIds,

@@ -29,19 +29,49 @@ export function countTurnsAfterAnswers(): () => void {
   }
 }
 
+async function counted<T>(work: () => Promise<T>): Promise<T> {
+  underWay += 1
+  try {
+    return await work()
+  } finally {
+    answered()
+  }
+}
+
+function answered(): void {
+  underWay -= 1
+  if (underWay === 0) {
+    waiting.splice(0).forEach(afterAnswers)
+  }
+}
+
+type Client = { query: (...given: Array<unknown>) => Promise<unknown> }
+
 /** The storage, without its clock, since the test has its own; what is under way on it is counted. */
 export function countAnswers(storage: DurableStorage): DurableStorage {
+  const { joinTransaction, shareTransaction } = storage
   return {
-    withTransaction: async (fn, hint) => {
-      underWay += 1
-      try {
-        return await storage.withTransaction(fn, hint)
-      } finally {
-        underWay -= 1
-        if (underWay === 0) {
-          waiting.splice(0).forEach(afterAnswers)
-        }
-      }
-    },
+    withTransaction: async (fn, hint) => await counted(async () => await storage.withTransaction(fn, hint)),
+    ...(joinTransaction && {
+      joinTransaction: async (transaction) => await counted(async () => await joinTransaction(transaction)),
+    }),
+    ...(shareTransaction && {
+      shareTransaction: async (use, keep) =>
+        await counted(
+          async () =>
+            await shareTransaction(async (client) => {
+              // While the function is at work only its statements are under way.
+              answered()
+              const { query } = client as Client
+              try {
+                return await use({
+                  query: async (...given: Array<unknown>) => await counted(async () => await query(...given)),
+                })
+              } finally {
+                underWay += 1
+              }
+            }, keep),
+        ),
+    }),
   }
 }

@@ -1,15 +1,32 @@
 /** The whole engine over a storage: every rule of tasks, trees and leases, each shown by at least one case. */
 
 import { type EngineConformanceCase } from './case.ts'
-import { APART_CASES } from './cases-apart.ts'
+import { AWAITED_END_CASES } from './cases-awaited-ends.ts'
 import { AWAITED_CASES } from './cases-awaited.ts'
+import { CHANGED_CODE_CASES } from './cases-changed-code.ts'
+import { COMPENSATING_CASES } from './cases-compensating.ts'
+import { FAILING_STEP_CASES } from './cases-failing-steps.ts'
+import { REMEMBERING_CASES } from './cases-remembering.ts'
+import { SIGNAL_CASES } from './cases-signals.ts'
+import { SLEEP_CASES } from './cases-sleeps.ts'
+import { STATE_CASES } from './cases-state.ts'
+import { STEP_CASES } from './cases-steps.ts'
+import { CODE_CRASH_CASES } from './cases-code-crashes.ts'
+import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
+import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
+import { REFUSED_CALL_CASES } from './cases-refused-calls.ts'
+import { CODE_DEADLINE_CASES } from './cases-deadlines-of-code.ts'
+import { AWAITED_IN_PARENT_CASES } from './cases-awaited-in-parents.ts'
+import { COMPENSATING_END_CASES } from './cases-compensating-ends.ts'
+import { SIGNAL_EDGE_CASES } from './cases-refused-signals.ts'
+import { SUSPENDED_CASES } from './cases-suspended.ts'
+import { APART_CASES } from './cases-apart.ts'
 import { ATTEMPT_CASES } from './cases-attempts.ts'
 import { CANCELLED_RUNS_CASES } from './cases-cancelled-runs.ts'
 import { CANCELLING_CASES } from './cases-cancelling.ts'
 import { CASCADE_CASES } from './cases-cascade.ts'
 import { CHILDREN_POLICY_CASES } from './cases-children-policies.ts'
 import { CLOSING_CASES } from './cases-closing.ts'
-import { COMPENSATING_CASES } from './cases-compensating.ts'
 import { TREE_DEADLINE_CASES } from './cases-deadlines-of-trees.ts'
 import { DEADLINE_CASES, DEADLINE_RULES } from './cases-deadlines.ts'
 import { DEFINITION_CASES } from './cases-definitions.ts'
@@ -44,8 +61,6 @@ import { RETRY_CASES } from './cases-retries.ts'
 import { RIVAL_KEY_CASES } from './cases-rival-keys.ts'
 import { RUN_TASK_CASES } from './cases-run-task.ts'
 import { SEQUENCE_CASES } from './cases-sequences.ts'
-import { SLEEP_CASES } from './cases-sleeps.ts'
-import { STEP_CASES } from './cases-steps.ts'
 import { SHUTDOWN_CASES } from './cases-shutdown.ts'
 import { START_AT_TAGS_CASES } from './cases-start-at-tags.ts'
 import { STORAGE_USE_CASES } from './cases-storage-use.ts'
@@ -54,7 +69,10 @@ import { TIMEOUT_CASES } from './cases-timeouts.ts'
 import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
 import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
+import { TRANSACTION_BESIDE_CASES } from './cases-transactions-beside.ts'
+import { TRANSACTION_IN_CODE_CASES } from './cases-transactions-in-code.ts'
 import { TREE_SAFETY_CASES } from './cases-tree-safety.ts'
+import { UNDONE_TRANSACTION_CASES } from './cases-undone-transactions.ts'
 import { VIEW_CASES } from './cases-views.ts'
 import { WAITING_CASES } from './cases-waiting.ts'
 import { RULES_A } from './rules-a.ts'
@@ -173,8 +191,38 @@ const LEASES: EngineTheme = {
 const DURABLE_CODE: EngineTheme = {
   title: 'durable code',
   rules: RULES_D,
-  cases: [...STEP_CASES, ...SLEEP_CASES, ...AWAITED_CASES, ...COMPENSATING_CASES, ...UNDOING_ALL_CASES],
-  needsOptionalFields: {},
+  cases: [
+    ...STEP_CASES,
+    ...PARALLEL_STEP_CASES,
+    ...FAILING_STEP_CASES,
+    ...STOPPED_STEP_CASES,
+    ...CODE_CRASH_CASES,
+    ...CHANGED_CODE_CASES,
+    ...REMEMBERING_CASES,
+    ...REFUSED_CALL_CASES,
+    ...TRANSACTION_IN_CODE_CASES,
+    ...UNDONE_TRANSACTION_CASES,
+    ...TRANSACTION_BESIDE_CASES,
+    ...SLEEP_CASES,
+    ...SUSPENDED_CASES,
+    ...SIGNAL_CASES,
+    ...SIGNAL_EDGE_CASES,
+    ...STATE_CASES,
+    ...AWAITED_CASES,
+    ...AWAITED_END_CASES,
+    ...AWAITED_IN_PARENT_CASES,
+    ...CODE_DEADLINE_CASES,
+    ...COMPENSATING_CASES,
+    ...COMPENSATING_END_CASES,
+    ...UNDOING_ALL_CASES,
+  ],
+  needsOptionalFields: {
+    'awaited.priority': 'the priority is not among the fields it keeps',
+    'compensation.inherits': 'the priority is not among the fields it keeps',
+    'code.deadline': 'the deadline is not among the fields it keeps',
+    'code.deadline_below': 'the deadline is not among the fields it keeps',
+    'code.deadline_undone': 'the deadline is not among the fields it keeps',
+  },
 }
 
 /** All themes of the engine suite. */

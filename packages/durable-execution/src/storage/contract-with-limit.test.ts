@@ -6,8 +6,8 @@ import {
   alreadyExistsMessage,
   type DurableStorageTx,
   type DurableTaskExecutionStorageWhere,
-  updateTaskExecutionsWithLimit,
 } from './contract.ts'
+import { updateTaskExecutionsWithLimit } from './contract-with-limit.ts'
 
 type Calls = Array<Array<unknown>>
 
