@@ -51,8 +51,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/durable/compensation.ts',
-        from: '[...registered.values()].toReversed()',
-        to: 'registered.values()',
+        from: 'all.toReversed()',
+        to: 'all',
       },
     ],
   },

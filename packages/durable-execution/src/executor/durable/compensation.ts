@@ -26,6 +26,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   const parentId = row.parentTask.executionId
   const history = calls.historyOf(parentId)
   const registered = new Map<string, Registered>()
+  const order: Array<string> = []
   await calls.group('compensate', async () => {
     await calls.insist(async () => await history.look([parentId]))
     const parent = history.known(parentId)
@@ -42,11 +43,13 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
       const over = new Replay(calls, history, ended, registered)
       const context = createRunContext({ ...attempt, row: ended }, () => over.code)
       await over.untilOver(async () => await definition.run(context, input), timeoutMs)
+      addInPlace(order, over.order)
     }
   })
   const undone: Array<string> = []
   let failure: unknown
-  for (const { name, fn, options } of [...registered.values()].toReversed()) {
+  const all = order.flatMap((id) => registered.get(id) ?? [])
+  for (const { name, fn, options } of all.toReversed()) {
     try {
       await code.step(name, fn, { retryOptions: UNDO_RETRIES, ...options })
       undone.push(name)
@@ -67,4 +70,17 @@ function givenUp(failure: unknown): DurableExecutionError {
   const error = fromErrorStorageObject({ ...kept, isRetryable: false })
   error.cause = failure
   return error
+}
+
+/** Adds the ids of what an attempt registered: a new one comes last, but before what comes after it in that attempt. */
+function addInPlace(all: Array<string>, added: ReadonlyArray<string>): void {
+  let place = all.length
+  for (const id of added.toReversed()) {
+    const at = all.indexOf(id)
+    if (at >= 0) {
+      place = at
+    } else {
+      all.splice(place, 0, id)
+    }
+  }
 }

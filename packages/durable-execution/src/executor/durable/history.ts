@@ -31,7 +31,11 @@ export class RunHistory {
     executionIds: ReadonlyArray<string>,
     guesses: () => ReadonlyArray<string> = () => [],
   ): Promise<Array<ExecutionRow | undefined>> {
-    this.#whole ??= this.#readAll()
+    this.#whole ??= this.#readAll().catch((error: unknown) => {
+      // Whoever asks again is to read again.
+      this.#whole = undefined
+      throw error
+    })
     if (!(await this.#whole)) {
       const missing = executionIds.filter((id) => !this.#rows.has(id))
       if (missing.length > 0) {

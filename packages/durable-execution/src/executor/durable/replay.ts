@@ -33,6 +33,8 @@ export class Replay {
   readonly #calls: DurableCalls
   readonly #history: RunHistory
   readonly #row: ExecutionRow
+  /** The ids of what was registered on this way, in its order. */
+  readonly order: Array<string> = []
   readonly #registered: Map<string, Registered>
   readonly #prefix: string
   readonly #ordinals = new Map<string, number>()
@@ -121,8 +123,9 @@ export class Replay {
           if ((await this.#read(id)) === undefined) {
             return undefined
           }
-          // It keeps its place, and knows what the last attempt knew.
+          // It knows what the last attempt knew.
           this.#registered.set(id, { name, fn, options })
+          this.order.push(id)
           return { value: undefined }
         }),
       setState: () => this.#answer('setState', () => Promise.resolve({ value: undefined })),
@@ -195,8 +198,13 @@ export class Replay {
 
   async #sleep(id: string): Promise<Given> {
     const sleep = await this.#read(id)
-    const isOver = sleep !== undefined && sleep.startAt <= (this.#row.finishedAt ?? sleep.startAt)
-    return isOver ? { value: undefined } : undefined
+    if (sleep === undefined) {
+      return undefined
+    }
+    const { startAt } = sleep
+    // Who ended it may have another time than who slept: so far apart clocks may be.
+    const endedBy = (this.#row.finishedAt ?? startAt).getTime() + this.#calls.engine.options.expireMs / 3
+    return startAt.getTime() <= endedBy ? { value: undefined } : undefined
   }
 
   async #wait(name: string, id: string): Promise<Given> {

@@ -44,11 +44,10 @@ export class FlowWitness {
   /** A run of durable code begins in the process. */
   begin(by: string, context: DurableTaskRunContext): FlowRun {
     const run = new FlowRun(this, by, context)
-    // To find out what is to be undone the function is run as in each attempt.
-    if (!run.isReplay || !this.#replays.has(run.leaseName)) {
+    // To find out what is to be undone the function is run as in each attempt; and on, by who has lost the lease meanwhile.
+    const isKnown = run.isReplay && (!run.isCurrent || this.#replays.has(run.leaseName))
+    if (!isKnown) {
       this.options.started(by, run.runId)
-    }
-    if (run.isReplay) {
       this.#replays.add(run.leaseName)
     }
     return run
@@ -103,17 +102,23 @@ export class FlowRun {
     this.#prefix = idPrefix(executionId)
     this.#attempt = context.attempt
     const undoing = this.#row(compensationId(this.#prefix))
+    // Only who undoes is told how the execution ended.
     this.isReplay =
-      undoing?.status === 'running' &&
-      witness.options.holderOf(undoing.executionId) === by &&
-      this.#row(executionId)?.error?.message === context.prevError?.message
+      undoing !== undefined && this.#row(executionId)?.error?.message === context.prevError?.message
     this.runId = this.isReplay && undoing !== undefined ? undoing.executionId : executionId
-    this.#startedAt = this.isReplay ? startOf(undoing) : context.fencingToken
+    const isHeld = witness.options.holderOf(this.runId) === by
+    this.#startedAt = this.isReplay ? (isHeld ? startOf(undoing) : NaN) : context.fencingToken
   }
 
   /** Names the claim that it belongs to. */
   get leaseName(): string {
     return `${this.runId} ${this.#startedAt}`
+  }
+
+  /** Whether it is the run of the claim that holds the execution. */
+  get isCurrent(): boolean {
+    const row = this.#row(this.runId)
+    return row?.status === 'running' && startOf(row) === this.#startedAt
   }
 
   /** The id of the next call of that name. */
@@ -166,7 +171,7 @@ export class FlowRun {
     const waitId = this.next(name)
     const nth = (): number => (this.#signals.get(name) ?? 0) + 1
     const open = { executionId: this.executionId, name, nth: nth() }
-    if (isForEver && this.#isCurrent()) {
+    if (isForEver && this.isCurrent) {
       this.#witness.waits(open)
     }
     return {
@@ -203,7 +208,7 @@ export class FlowRun {
 
   #calls(stepId: string, attempt: number, number: number): void {
     // A run that has lost its lease, and does not know it yet, may do again what others have done.
-    if (!this.#isCurrent()) {
+    if (!this.isCurrent) {
       return
     }
     if (this.#row(stepId) !== undefined) {
@@ -226,14 +231,9 @@ export class FlowRun {
     if (before !== text) {
       this.#report(`${what} ${before}, and in a later run ${text}`)
     }
-    if (this.#isCurrent()) {
+    if (this.isCurrent) {
       this.#witness.given.set(id, text)
     }
-  }
-
-  #isCurrent(): boolean {
-    const row = this.#row(this.runId)
-    return row?.status === 'running' && startOf(row) === this.#startedAt
   }
 
   #row(executionId: string): ExecutionRow | undefined {

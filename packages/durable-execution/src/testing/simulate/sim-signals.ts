@@ -2,7 +2,7 @@
 
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { isFinishedStatus } from '../../machine/status.ts'
-import { isRecord } from '../../machine/records.ts'
+import { isCompensation, isRecord } from '../../machine/records.ts'
 import { type OpenWait } from './flow-witness.ts'
 import { type Life } from './worker.ts'
 
@@ -62,7 +62,7 @@ export class SimSignals {
 
   #isExecution(executionId: string): boolean {
     const row = this.#rows().get(executionId)
-    return row !== undefined && !isRecord(row)
+    return row !== undefined && !isRecord(row) && !isCompensation(row)
   }
 
   #send(
