@@ -62,14 +62,12 @@ export class Committer {
   }
 
   /** What a run writes on its way. Each run has one such write at a time. */
-  write(run: Run, event: WriteEvent): Promise<WriteResult> {
-    return new Promise((resolve) => {
-      this.#gathered.push({ run, event, claimed: run.row, onWritten: resolve })
-      if (!this.#isFlushing) {
-        this.#isFlushing = true
-        this.#engine.doors.clock.setImmediate(() => void this.#flush())
-      }
-    })
+  write(run: Run, event: WriteEvent, onWritten: (result: WriteResult) => void): void {
+    this.#gathered.push({ run, event, claimed: run.row, onWritten })
+    if (!this.#isFlushing) {
+      this.#isFlushing = true
+      this.#engine.doors.clock.setImmediate(() => void this.#flush())
+    }
   }
 
   async #flush(): Promise<void> {

@@ -15,7 +15,7 @@ import { type Run } from './run.ts'
 export type DurableRunsDoors = {
   records: RecordReader
   onTold: OnTold
-  write: (run: Run, event: WriteEvent) => Promise<WriteResult>
+  write: (run: Run, event: WriteEvent, onWritten: (result: WriteResult) => void) => void
   /** The run is over with this event, though its function has not ended. */
   leave: (run: Run, event: AttemptEvent) => void
   /** The lease of the run is not held any more. */
@@ -48,7 +48,7 @@ export class DurableRuns {
       isOver: () => run.isDecided,
       hasEnded: () => run.hasEnded,
       isToldToLeave: () => run.isToldToLeave,
-      write: async (event) => await doors.write(run, event),
+      write: (event, onWritten) => doors.write(run, event, onWritten),
       leave: (event) => doors.leave(run, event),
       lose: () => doors.drop(run, new DurableExecutionCancelledError('Task lost its lease')),
       stepsEnded: () => doors.stepsEnded(run),

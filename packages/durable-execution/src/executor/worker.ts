@@ -56,7 +56,7 @@ export class Worker {
     )
     const durable = new DurableRuns(engine, {
       ...durableDoors,
-      write: async (run, event) => await committer.write(run, event),
+      write: (run, event, onWritten) => committer.write(run, event, onWritten),
       leave: (run, event) => this.#runs.leave(run, event),
       drop: (run, reason) => this.#runs.drop(run, reason),
       stepsEnded: (run) => this.#runs.stepsEnded(run),

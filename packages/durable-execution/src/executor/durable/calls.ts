@@ -12,6 +12,7 @@ import { type DurableExecutionError } from '../../base/errors.ts'
 import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
+import { isPromiseLike, type MaybePromise } from '../../base/promise.ts'
 import { type Engine } from '../engine.ts'
 import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
@@ -115,10 +116,10 @@ export class DurableCalls {
    * lease is lost, gets no more answers.
    */
   call<T>(what: string, name: unknown, work: (call: Call) => Promise<T>): Promise<T> {
-    return this.group(what, async () => {
+    return this.group(what, () => {
       const given = checkName(what, name)
       const ordinal = this.takeOrdinals(given, 1)
-      return await work({ name: given, ordinal, id: callId(this.prefix, given, ordinal) })
+      return work({ name: given, ordinal, id: callId(this.prefix, given, ordinal) })
     })
   }
 
@@ -135,19 +136,32 @@ export class DurableCalls {
     this.#working += 1
     this.#checkSoon()
     return new Promise((resolve, reject) => {
-      const settle = (fn: () => void): void => {
-        if (!this.#doors.isOver()) {
-          this.#working -= 1
-          this.#checkSoon()
-          fn()
+      const fail = (error: unknown): void => {
+        if (this.#settles()) {
+          reject(error)
         }
       }
-      // Up to its first wait it runs at once, so that ordinals follow the order of the calls.
-      work().then(
-        (value) => settle(() => resolve(value)),
-        (error: unknown) => settle(() => reject(error)),
-      )
+      try {
+        // Up to its first wait it runs at once, so that ordinals follow the order of the calls.
+        work().then((value) => {
+          if (this.#settles()) {
+            resolve(value)
+          }
+        }, fail)
+      } catch (error) {
+        fail(error)
+      }
     })
+  }
+
+  /** Whether a call whose work is done gets its answer. */
+  #settles(): boolean {
+    if (this.#doors.isOver()) {
+      return false
+    }
+    this.#working -= 1
+    this.#checkSoon()
+    return true
   }
 
   /** Why such a call cannot be made here and now, if it cannot. */
@@ -162,16 +176,35 @@ export class DurableCalls {
     return first
   }
 
-  /** Counts the function of a step as at work until the promise settles. */
-  async whileStep<T>(work: Promise<T>): Promise<T> {
+  /** Calls the function of a step, which counts as at work until it has ended. */
+  whileStep<T>(fn: () => MaybePromise<T>): MaybePromise<T> {
     this.#stepsRunning += 1
+    let result: MaybePromise<T>
+    try {
+      result = fn()
+    } catch (error) {
+      this.#stepEnded()
+      throw error
+    }
+    if (isPromiseLike(result)) {
+      return this.#untilEnded(result)
+    }
+    this.#stepEnded()
+    return result
+  }
+
+  async #untilEnded<T>(work: Promise<T>): Promise<T> {
     try {
       return await work
     } finally {
-      this.#stepsRunning -= 1
-      if (this.#stepsRunning === 0) {
-        this.#doors.stepsEnded()
-      }
+      this.#stepEnded()
+    }
+  }
+
+  #stepEnded(): void {
+    this.#stepsRunning -= 1
+    if (this.#stepsRunning === 0) {
+      this.#doors.stepsEnded()
     }
   }
 
@@ -251,7 +284,8 @@ export class DurableCalls {
   }
 
   #checkSoon(): void {
-    if (!this.#isCheckDue && !this.#doors.isOver()) {
+    // Whoever begins to wait has this called.
+    if (this.#waits.size > 0 && !this.#isCheckDue && !this.#doors.isOver()) {
       this.#isCheckDue = true
       this.#checkAfter(this.#begun)
     }

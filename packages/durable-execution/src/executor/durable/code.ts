@@ -20,10 +20,10 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
   const { engine, attempt } = calls
   const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
     step: (name: string, fn: unknown, options?: unknown) =>
-      calls.call('step', name, async (call) => {
+      calls.call('step', name, (call) => {
         checkFunction(`Step ${call.name}`, fn)
         const resolved = resolveStepOptions(call.name, options)
-        return await runStep(calls, call, fn as StepFunction<unknown>, resolved)
+        return runStep(calls, call, fn as StepFunction<unknown>, resolved)
       }),
     transaction: (name: string, fn: unknown, options?: unknown) =>
       calls.call('transaction', name, async (call) => {

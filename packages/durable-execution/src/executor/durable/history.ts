@@ -56,7 +56,7 @@ export class RunHistory {
 
   /** What is known of a row, without reading. */
   known(executionId: string): ExecutionRow | undefined {
-    return this.#rows.get(executionId) ?? undefined
+    return this.#rows.size === 0 ? undefined : (this.#rows.get(executionId) ?? undefined)
   }
 
   /** How many compensations are known to be registered. */

@@ -7,7 +7,7 @@ import { type Engine } from '../engine.ts'
 export class Moments {
   readonly #engine: Engine
   readonly #isOver: () => boolean
-  readonly #timers = new Set<Timer>()
+  #timers: Set<Timer> | undefined
 
   constructor(engine: Engine, isOver: () => boolean) {
     this.#engine = engine
@@ -32,19 +32,20 @@ export class Moments {
   at(moment: Millis, fn: () => void): void {
     const ms = moment - this.#engine.store.now()
     const timer = this.#engine.doors.clock.setTimer(ms, () => {
-      this.#timers.delete(timer)
+      this.#timers?.delete(timer)
       if (!this.#isOver()) {
         fn()
       }
     })
+    this.#timers ??= new Set()
     this.#timers.add(timer)
   }
 
   /** Nothing is waited for any more. */
   clear(): void {
-    for (const timer of this.#timers) {
+    for (const timer of this.#timers ?? []) {
       timer.cancel()
     }
-    this.#timers.clear()
+    this.#timers = undefined
   }
 }

@@ -12,6 +12,7 @@ import {
 import { checkPayload } from '../../base/payload.ts'
 import { type Millis } from '../../base/clock.ts'
 import { type MaybePromise } from '../../base/promise.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
 import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
@@ -29,28 +30,32 @@ export type StepFunction<T> = (step: DurableStepContext) => MaybePromise<T>
 /** How one kind of step does its work. */
 export type Work = {
   /** Calls its function once; gives the text of the result, or rejects if that failed. */
-  perform: (number: number) => Promise<string>
+  perform: (number: number) => MaybePromise<string>
   /** Remembers the text. */
   remember: (text: string) => Promise<void>
 }
 
 /** Gives the result of the step: what is remembered, or what the function comes to now. */
-export async function runStep<T>(
+export function runStep<T>(
   calls: DurableCalls,
   call: Call,
   fn: StepFunction<T>,
   options: ResolvedStepOptions,
 ): Promise<T> {
   const { engine, attempt, writer } = calls
-  return await runTries<T>(calls, call, options, () => ({
-    perform: async (number) => {
-      const value = await calls.whileStep(callInTime(calls, call, fn, number, options, 'step'))
-      const text = engine.serializer.serialize(value)
-      const about = `The result of step ${call.name} of task `
-      checkPayload(text, about, attempt.row.taskId, engine.options.maxPayloadBytes)
-      return text
+  const toText = (value: T): string => {
+    const text = engine.serializer.serialize(value)
+    const about = `The result of step ${call.name} of task `
+    checkPayload(text, about, attempt.row.taskId, engine.options.maxPayloadBytes)
+    return text
+  }
+  return runTries<T>(calls, call, options, () => ({
+    // Many steps wait for nothing: a promise for each of their parts is most of what they cost.
+    perform: (number) => {
+      const value = calls.whileStep(() => callInTime(calls, call, fn, number, options, 'step'))
+      return value instanceof Promise ? value.then(toText) : toText(value)
     },
-    remember: async (text) => await writer.write({ executionId: call.id, kind: '#step', output: text }),
+    remember: (text) => writer.write({ executionId: call.id, kind: '#step', output: text }),
   }))
 }
 
@@ -64,18 +69,18 @@ export async function runTries<T>(
   const { engine, attempt, history } = calls
   const { executionId, retryAttempts } = attempt.row
   const tryIdOf = (number: number): string => tryId(call.id, retryAttempts, number)
-  const [done] = await calls.insist(
-    async () => await history.get([call.id], () => idsAhead(calls, call, tryIdOf)),
-  )
+  const [done] = history.isWhole
+    ? [history.known(call.id)]
+    : await calls.insist(async () => await history.get([call.id], () => idsAhead(calls, call, tryIdOf)))
   checkKind(done, '#step', call, executionId)
   if (done?.output !== undefined) {
     return engine.serializer.deserialize<T>(done.output)
   }
   const work = workOf()
   for (let number = 0; ; number += 1) {
-    const tried =
-      (await readTry(calls, tryIdOf(number))) ??
-      (await tryOnce(calls, work, { number, id: tryIdOf(number) }, options))
+    const id = tryIdOf(number)
+    const failure = toFailure(history.isWhole ? history.known(id) : await readTry(calls, id))
+    const tried = failure ?? (await tryOnce(calls, work, { number, id }, options))
     if ('text' in tried) {
       // Read back, so that the first run sees what every later one will.
       return engine.serializer.deserialize<T>(tried.text)
@@ -99,7 +104,8 @@ async function tryOnce(
 ): Promise<{ text: string } | Failure> {
   let text: string
   try {
-    text = await work.perform(number)
+    const performed = work.perform(number)
+    text = performed instanceof Promise ? await performed : performed
   } catch (cause) {
     if (calls.isToldToLeave) {
       // It obeyed, and has not failed: the execution is run again by others.
@@ -117,22 +123,20 @@ async function tryOnce(
 }
 
 /** Calls the function of a step, for as long as its options allow. */
-export async function callInTime<T>(
+export function callInTime<T>(
   calls: DurableCalls,
   call: Call,
   fn: StepFunction<T>,
   number: number,
   { timeoutMs }: ResolvedStepOptions,
   kind: StepKind,
-): Promise<T> {
+): MaybePromise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return await insideFunction(calls.mark, kind, call.name, () =>
-      fn(stepContext(call, number, cancelSignal)),
-    )
+    return insideFunction(calls.mark, kind, call.name, () => fn(stepContext(call, number, cancelSignal)))
   }
   const { clock } = calls.engine.doors
-  return await new Promise<T>((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const stop = new AbortController()
     const error = new DurableExecutionTimedOutError(`Step ${call.name} timed out`)
     const timer = clock.setTimer(timeoutMs, () => {
@@ -161,11 +165,12 @@ function stepContext({ id }: Call, number: number, cancelSignal: CancelSignal): 
 }
 
 /** The failed try that is remembered. */
-async function readTry(calls: DurableCalls, executionId: string): Promise<Failure | undefined> {
-  const { history } = calls
-  const [row] = history.isWhole
-    ? [history.known(executionId)]
-    : await calls.insist(async () => await history.get([executionId]))
+async function readTry(calls: DurableCalls, executionId: string): Promise<ExecutionRow | undefined> {
+  const [row] = await calls.insist(async () => await calls.history.get([executionId]))
+  return row
+}
+
+function toFailure(row: ExecutionRow | undefined): Failure | undefined {
   return row?.error === undefined ? undefined : { error: row.error, nextAt: row.startAt.getTime() }
 }
 

@@ -69,7 +69,7 @@ class Transaction {
     calls.writer.assertRoom(1)
     let failuresOfWriting = 0
     for (let failures = 1; ; failures += 1) {
-      const ended = await calls.whileStep(this.#once(fn))
+      const ended = await calls.whileStep(async () => await this.#once(fn))
       if (ended.kind === 'kept') {
         calls.writer.noteWritten(1)
         return ended.value
@@ -111,7 +111,9 @@ class Transaction {
       // The transaction waits for nobody whose result is not wanted: what it holds is let go of at once.
       const isWanted = !cancelSignal.isCancelled()
       const value = await createCancellablePromise(
-        isWanted ? this.#calls.whileStep(fn(transaction)) : Promise.resolve(),
+        isWanted
+          ? Promise.resolve(this.#calls.whileStep(async () => await fn(transaction)))
+          : Promise.resolve(),
         cancelSignal,
       )
       const text = engine.serializer.serialize(value)

@@ -7,6 +7,8 @@ import { type Engine } from '../engine.ts'
 // So many are listened for; the rest is found by looking.
 const MOST_LISTENED = 100
 
+const NOTHING: ReadonlySet<string> = new Set()
+
 /** Calls the function when a row with one of the ids may have changed, until the function that it gives is called. */
 export type OnTold = (executionIds: ReadonlyArray<string>, fn: () => void) => () => void
 
@@ -27,7 +29,7 @@ export class Watch {
   /** Each look has its own number; one that is not the last any more says nothing. */
   #looks = 0
   /** What is looked for now. */
-  #ids: ReadonlySet<string> = new Set()
+  #ids: ReadonlySet<string> = NOTHING
 
   constructor(engine: Engine, onTold: OnTold, watched: Watched) {
     this.#engine = engine
@@ -43,7 +45,7 @@ export class Watch {
   }
 
   stop(): void {
-    this.#ids = new Set()
+    this.#ids = NOTHING
     this.#looks += 1
     this.#rest()
   }

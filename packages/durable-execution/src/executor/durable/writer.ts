@@ -12,8 +12,8 @@ export type WriteResult = 'accepted' | Refusal | { error: unknown }
 
 /** What the writer needs of the run. */
 export type WriterDoors = {
-  /** Writes it; the run goes on. */
-  write: (event: WriteEvent) => Promise<WriteResult>
+  /** Writes it, and tells what became of it; the run goes on. */
+  write: (event: WriteEvent, onWritten: (result: WriteResult) => void) => void
   /** The lease is not held any more. */
   lose: () => void
   /** Nothing is being written any more. */
@@ -119,7 +119,7 @@ export class Writer {
   flush(): void {
     if (!this.#isWriting && this.#pending !== undefined) {
       this.#isWriting = true
-      void this.#writeAll()
+      this.#writeNext()
     }
   }
 
@@ -148,33 +148,39 @@ export class Writer {
       if (!this.#isWriting) {
         this.#isWriting = true
         // What is asked for in one turn is written together.
-        queueMicrotask(() => void this.#writeAll())
+        queueMicrotask(() => this.#writeNext())
       }
     })
   }
 
-  async #writeAll(): Promise<void> {
+  #writeNext(): void {
+    const pending = this.#pending
+    if (pending === undefined) {
+      this.#isWriting = false
+      this.#doors.onIdle()
+      return
+    }
+    this.#pending = undefined
     const { row, lease } = this.#attempt
-    for (let pending = this.#pending; pending !== undefined; pending = this.#pending) {
-      this.#pending = undefined
-      const writes = this.#writesOf(pending)
-      const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
-      const result = await this.#doors.write(event)
-      this.#note(pending)
-      for (const waiting of pending.waiting) {
-        if (result === 'accepted') {
-          waiting.resolve()
-        } else if (typeof result === 'object') {
-          waiting.reject(result.error)
-        }
-      }
-      if (result !== 'accepted' && typeof result !== 'object') {
-        this.#doors.lose()
-        return
+    const writes = this.#writesOf(pending)
+    const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
+    this.#doors.write(event, (result) => this.#ended(pending, result))
+  }
+
+  #ended(pending: Pending, result: WriteResult): void {
+    this.#note(pending)
+    for (const waiting of pending.waiting) {
+      if (result === 'accepted') {
+        waiting.resolve()
+      } else if (typeof result === 'object') {
+        waiting.reject(result.error)
       }
     }
-    this.#isWriting = false
-    this.#doors.onIdle()
+    if (result === 'accepted' || typeof result === 'object') {
+      this.#writeNext()
+    } else {
+      this.#doors.lose()
+    }
   }
 
   #writesOf({ records, children, isListed, hasCompensations, state }: Pending): DurableWrites {
