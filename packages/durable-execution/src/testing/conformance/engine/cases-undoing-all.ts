@@ -108,6 +108,7 @@ export const UNDOING_ALL_CASES: Array<EngineConformanceCase> = [
                 throw new Error('booked up')
               }
             })
+            await ctx.compensate('room', () => log.push('undo room'))
           } catch {
             await ctx.compensate('tent', () => log.push('undo tent'))
             await ctx.step('tent', () => log.push('tent'))
@@ -121,7 +122,7 @@ export const UNDOING_ALL_CASES: Array<EngineConformanceCase> = [
       assert.equal((await world.finish(handle)).status, 'failed')
       const undone = await compensationOf(world, handle.getTaskExecutionId())
       assert.equal(undone.status, 'completed')
-      assert.deepEqual(log, ['tent', 'undo last of 1', 'undo tent', 'undo first'])
+      assert.deepEqual(log, ['tent', 'undo last of 1', 'undo room', 'undo tent', 'undo first'])
     },
   ),
 
