@@ -173,14 +173,11 @@ function written(
     ({ executionId, unless }) =>
       !isThere(executionId) && (unless === undefined || rows.known(unless) === null),
   )
-  const inserts = [
-    ...records.map((record) => recordRow(row, record, now)),
-    ...awaitedChildRows(
-      row,
-      writes.children.filter(({ executionId }) => !isThere(executionId)),
-      now,
-    ),
-  ]
+  const inserts = records.map((record) => recordRow(row, record, now))
+  if (writes.children.length > 0) {
+    const children = writes.children.filter(({ executionId }) => !isThere(executionId))
+    inserts.push(...awaitedChildRows(row, children, now))
+  }
   if (writes.state === undefined) {
     return { inserts }
   }

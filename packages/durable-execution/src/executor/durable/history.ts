@@ -8,7 +8,7 @@ export class RunHistory {
   readonly #prefix: string
   readonly #reader: RecordReader
   /** Rows by id; null where there is none. Only this run writes them, but for signals and children. */
-  readonly #rows = new Map<string, ExecutionRow | null>()
+  #rows: Map<string, ExecutionRow | null> | undefined
   #whole: Promise<boolean> | undefined
   #isWhole = false
   #size = 0
@@ -37,16 +37,16 @@ export class RunHistory {
       throw error
     })
     if (!(await this.#whole)) {
-      const missing = executionIds.filter((id) => !this.#rows.has(id))
+      const missing = executionIds.filter((id) => !this.#has(id))
       if (missing.length > 0) {
-        const ids = [...missing, ...guesses().filter((id) => !this.#rows.has(id))]
+        const ids = [...missing, ...guesses().filter((id) => !this.#has(id))]
         const found = await this.#reader.readIds(ids)
         for (const id of ids) {
           this.#keep(id, found.get(id) ?? null)
         }
       }
     }
-    return executionIds.map((id) => this.#rows.get(id) ?? undefined)
+    return executionIds.map((id) => this.known(id))
   }
 
   /** Whether all was read that there is: then what is not known is not there, but for what others bring. */
@@ -56,14 +56,14 @@ export class RunHistory {
 
   /** What is known of a row, without reading. */
   known(executionId: string): ExecutionRow | undefined {
-    return this.#rows.size === 0 ? undefined : (this.#rows.get(executionId) ?? undefined)
+    return this.#rows?.get(executionId) ?? undefined
   }
 
   /** How many compensations are known to be registered. */
   countCompensations(): number {
     const mark = compensationMarkId(this.#prefix)
     let count = 0
-    for (const [id, row] of this.#rows) {
+    for (const [id, row] of this.#rows ?? []) {
       count += row?.runInput === '#compensate' && isRecord(row) && id !== mark ? 1 : 0
     }
     return count
@@ -86,7 +86,12 @@ export class RunHistory {
     return this.#isWhole
   }
 
+  #has(id: string): boolean {
+    return this.#rows?.has(id) === true
+  }
+
   #keep(id: string, row: ExecutionRow | null): void {
+    this.#rows ??= new Map()
     if (row !== null && !this.#rows.get(id)) {
       this.#size += 1
     }

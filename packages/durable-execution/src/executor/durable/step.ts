@@ -12,7 +12,6 @@ import {
 import { checkPayload } from '../../base/payload.ts'
 import { type Millis } from '../../base/clock.ts'
 import { type MaybePromise } from '../../base/promise.ts'
-import { type ExecutionRow } from '../../machine/execution.ts'
 import { callId, tryId } from '../../machine/records.ts'
 import { nextAttemptAt } from '../../machine/retry.ts'
 import { type DurableStepContext } from '../../task/durable-context.ts'
@@ -60,7 +59,37 @@ export function runStep<T>(
 }
 
 /** Gives what is remembered of the call, or what its work comes to now, tried as often as the options say. */
-export async function runTries<T>(
+export function runTries<T>(
+  calls: DurableCalls,
+  call: Call,
+  options: ResolvedStepOptions,
+  workOf: () => Work,
+): Promise<T> {
+  const { engine, attempt, history } = calls
+  const isNew =
+    history.isWhole &&
+    history.known(call.id) === undefined &&
+    history.known(tryId(call.id, attempt.row.retryAttempts, 0)) === undefined
+  if (!isNew) {
+    return resume<T>(calls, call, options, workOf)
+  }
+  const work = workOf()
+  const performed = perform(work)
+  return typeof performed === 'string'
+    ? work.remember(performed).then(() => engine.serializer.deserialize<T>(performed))
+    : tryUntilDone<T>(calls, call, options, work, performed)
+}
+
+function perform(work: Work): MaybePromise<string> {
+  try {
+    return work.perform(0)
+  } catch (error) {
+    return Promise.reject(error as Error)
+  }
+}
+
+/** The same where the call was made before, or that must be read first. */
+async function resume<T>(
   calls: DurableCalls,
   call: Call,
   options: ResolvedStepOptions,
@@ -68,22 +97,30 @@ export async function runTries<T>(
 ): Promise<T> {
   const { engine, attempt, history } = calls
   const { executionId, retryAttempts } = attempt.row
-  const tryIdOf = (number: number): string => tryId(call.id, retryAttempts, number)
-  const [done] = history.isWhole
-    ? [history.known(call.id)]
-    : await calls.insist(async () => await history.get([call.id], () => idsAhead(calls, call, tryIdOf)))
+  const guesses = (): Array<string> => [tryId(call.id, retryAttempts, 0), ...idsAhead(calls, call)]
+  const [done] = await calls.insist(async () => await history.get([call.id], guesses))
   checkKind(done, '#step', call, executionId)
-  if (done?.output !== undefined) {
-    return engine.serializer.deserialize<T>(done.output)
-  }
-  const work = workOf()
+  return done?.output === undefined
+    ? await tryUntilDone<T>(calls, call, options, workOf())
+    : engine.serializer.deserialize<T>(done.output)
+}
+
+/** Does the work, `first` being its first try if that was begun already. */
+async function tryUntilDone<T>(
+  calls: DurableCalls,
+  call: Call,
+  options: ResolvedStepOptions,
+  work: Work,
+  first?: Promise<string>,
+): Promise<T> {
   for (let number = 0; ; number += 1) {
-    const id = tryIdOf(number)
-    const failure = toFailure(history.isWhole ? history.known(id) : await readTry(calls, id))
-    const tried = failure ?? (await tryOnce(calls, work, { number, id }, options))
+    const id = tryId(call.id, calls.attempt.row.retryAttempts, number)
+    const begun = number === 0 ? first : undefined
+    const failure = begun === undefined ? await readTry(calls, id) : undefined
+    const tried = failure ?? (await tryOnce(calls, work, { number, id, begun }, options))
     if ('text' in tried) {
       // Read back, so that the first run sees what every later one will.
-      return engine.serializer.deserialize<T>(tried.text)
+      return calls.engine.serializer.deserialize<T>(tried.text)
     }
     if (!tried.error.isRetryable || number >= options.retryOptions.maxAttempts) {
       throw asThrown(tried)
@@ -99,13 +136,12 @@ type Failure = { error: DurableExecutionErrorStorageObject; nextAt: Millis; caus
 async function tryOnce(
   calls: DurableCalls,
   work: Work,
-  { number, id }: { number: number; id: string },
+  { number, id, begun }: { number: number; id: string; begun: Promise<string> | undefined },
   options: ResolvedStepOptions,
 ): Promise<{ text: string } | Failure> {
   let text: string
   try {
-    const performed = work.perform(number)
-    text = performed instanceof Promise ? await performed : performed
+    text = await (begun ?? work.perform(number))
   } catch (cause) {
     if (calls.isToldToLeave) {
       // It obeyed, and has not failed: the execution is run again by others.
@@ -133,7 +169,7 @@ export function callInTime<T>(
 ): MaybePromise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return insideFunction(calls.mark, kind, call.name, () => fn(stepContext(call, number, cancelSignal)))
+    return insideFunction(calls.mark, kind, call.name, () => fn(new StepContext(call, number, cancelSignal)))
   }
   const { clock } = calls.engine.doors
   return new Promise<T>((resolve, reject) => {
@@ -143,7 +179,7 @@ export function callInTime<T>(
       stop.abort(error)
       reject(error)
     })
-    const context = stepContext(call, number, cancelSignal)
+    const context = new StepContext(call, number, cancelSignal)
     const abortSignal = AbortSignal.any([context.abortSignal, stop.signal])
     const ended = async (): Promise<T> =>
       await insideFunction(calls.mark, kind, call.name, () => fn({ ...context, abortSignal }))
@@ -153,24 +189,29 @@ export function callInTime<T>(
   })
 }
 
-function stepContext({ id }: Call, number: number, cancelSignal: CancelSignal): DurableStepContext {
-  return {
-    attempt: number,
-    idempotencyKey: id,
-    cancelSignal,
-    get abortSignal() {
-      return toAbortSignal(cancelSignal)
-    },
+class StepContext implements DurableStepContext {
+  readonly attempt: number
+  readonly idempotencyKey: string
+  readonly cancelSignal: CancelSignal
+
+  constructor({ id }: Call, number: number, cancelSignal: CancelSignal) {
+    this.attempt = number
+    this.idempotencyKey = id
+    this.cancelSignal = cancelSignal
+  }
+
+  // Made when it is asked for, which most steps never do.
+  get abortSignal(): AbortSignal {
+    return toAbortSignal(this.cancelSignal)
   }
 }
 
 /** The failed try that is remembered. */
-async function readTry(calls: DurableCalls, executionId: string): Promise<ExecutionRow | undefined> {
-  const [row] = await calls.insist(async () => await calls.history.get([executionId]))
-  return row
-}
-
-function toFailure(row: ExecutionRow | undefined): Failure | undefined {
+async function readTry(calls: DurableCalls, executionId: string): Promise<Failure | undefined> {
+  const { history } = calls
+  const [row] = history.isWhole
+    ? [history.known(executionId)]
+    : await calls.insist(async () => await history.get([executionId]))
   return row?.error === undefined ? undefined : { error: row.error, nextAt: row.startAt.getTime() }
 }
 
@@ -198,9 +239,8 @@ function asThrown({ error: kept, cause }: Failure): DurableExecutionError {
   return error
 }
 
-function idsAhead(calls: DurableCalls, call: Call, tryIdOf: (number: number) => string): Array<string> {
-  const next = Array.from({ length: ORDINALS_AHEAD }, (_, index) =>
+function idsAhead(calls: DurableCalls, call: Call): Array<string> {
+  return Array.from({ length: ORDINALS_AHEAD }, (_, index) =>
     callId(calls.prefix, call.name, call.ordinal + 1 + index),
   )
-  return [tryIdOf(0), ...next]
 }

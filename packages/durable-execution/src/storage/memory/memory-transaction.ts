@@ -2,7 +2,7 @@
 
 import { Moments } from '../../base/moments.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from '../../machine/execution.ts'
 import {
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
@@ -10,6 +10,7 @@ import {
   type DurableStorageRenewed,
   type DurableStorageTx,
 } from '../contract.ts'
+import { millisOf } from './copies.ts'
 import { keepUpdate, type KeptChange, type KeptRow } from './kept-row.ts'
 import { releaseFields, releaseLeanRow, releaseRow } from './released-row.ts'
 import { type RowStore } from './row-store.ts'
@@ -55,7 +56,11 @@ export function createMemoryTransaction(store: RowStore, isOver: () => boolean):
       // One copy serves all rows: what is in a row never changes, so they may share it.
       const change = keepUpdate(update)
       for (const row of found) {
-        store.update(row, change)
+        if (typeof change === 'number') {
+          store.touch(row, change)
+        } else {
+          store.update(row, change)
+        }
       }
       return idsOf(found)
     },
@@ -136,7 +141,9 @@ function releaseLeanRows(rows: ReadonlyArray<KeptRow>): Array<LeanRow> {
 
 function updateGuarded(store: RowStore, updates: ReadonlyArray<DurableStorageGuardedUpdate>): Array<string> {
   // All are read before the first is written: a value that is refused leaves nothing half done.
-  const changes = updates.map(({ update }) => keepUpdate(update))
+  const changes = updates.map(({ update }) =>
+    isTouch(update) ? millisOf(update.updatedAt) : keepUpdate(update),
+  )
   const changed: Array<string> = []
   for (const [index, { executionId, statuses, leaseId }] of updates.entries()) {
     const row = store.get(executionId)
@@ -147,7 +154,11 @@ function updateGuarded(store: RowStore, updates: ReadonlyArray<DurableStorageGua
       (statuses === undefined || statuses.includes(row.status)) &&
       (leaseId === undefined || row.leaseId === leaseId)
     ) {
-      store.update(row, change)
+      if (typeof change === 'number') {
+        store.touch(row, change)
+      } else {
+        store.update(row, change)
+      }
       changed.push(executionId)
     }
   }
@@ -160,9 +171,23 @@ function renewHeld(store: RowStore, renew: DurableStorageRenew): Array<DurableSt
   for (const { executionId, leaseId } of renew.leases) {
     const row = store.get(executionId)
     if (row?.status === 'running' && row.leaseId === leaseId) {
-      store.update(row, change)
+      if (typeof change === 'number') {
+        store.touch(row, change)
+      } else {
+        store.update(row, change)
+      }
       renewed.push({ executionId })
     }
   }
   return renewed
+}
+
+/** Whether the update says no more than when it was made: many a run only shows that it holds its lease. */
+function isTouch(update: ExecutionUpdate): boolean {
+  for (const name in update) {
+    if (name !== 'updatedAt' && update[name as keyof ExecutionUpdate] !== undefined) {
+      return false
+    }
+  }
+  return true
 }

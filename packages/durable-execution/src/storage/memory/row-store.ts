@@ -1,5 +1,6 @@
 /** The rows in memory: found through indexes, changed one by one, and put back as they were on demand. */
 
+import { type Millis } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { ALL_STATUSES, isFinishedStatus } from '../../machine/status.ts'
@@ -31,6 +32,8 @@ export type RowStore = {
   /** @throws {DurableExecutionError} if an id is there already or a date is invalid; then none is inserted. */
   insert: (rows: ReadonlyArray<ExecutionRow>) => void
   update: (row: KeptRow, change: KeptChange) => void
+  /** Changes nothing but when the row was changed. */
+  touch: (row: KeptRow, updatedAt: Millis) => void
   /** Forgets how to undo what was done so far. */
   keep: () => void
   /** Undoes all that was done since the last `keep`. */
@@ -57,7 +60,7 @@ export function createRowStore(): RowStore {
   const groupsOfIds = createIdGroups()
   // What the rows were before each change, the latest last; undefined before their insertion.
   let changed: Array<KeptRow> = []
-  let befores: Array<KeptRow | undefined> = []
+  let befores: Array<Before | undefined> = []
   let nextSeq = 0
 
   const move = <T>(row: KeptRow, change: (row: KeptRow, given: T) => void, given: T): void => {
@@ -88,7 +91,7 @@ export function createRowStore(): RowStore {
         ready.remove(row)
         byParent.remove(row)
       } else {
-        move(row, Object.assign<KeptRow, KeptRow>, before)
+        move(row, Object.assign<KeptRow, Before>, before)
       }
     }
   }
@@ -179,6 +182,11 @@ export function createRowStore(): RowStore {
         move(row, changeRow, change)
       }
     },
+    touch: (row, updatedAt) => {
+      changed.push(row)
+      befores.push({ updatedAt: row.updatedAt })
+      row.updatedAt = updatedAt
+    },
     keep: () => {
       changed = []
       befores = []
@@ -193,6 +201,9 @@ export function createRowStore(): RowStore {
 function isOver(row: KeptRow): boolean {
   return row.isClosed && isFinishedStatus(row.status)
 }
+
+/** What some fields of a row were. */
+type Before = { [Name in keyof KeptRow]?: KeptRow[Name] | undefined }
 
 type Matcher = (row: KeptRow) => boolean
 
