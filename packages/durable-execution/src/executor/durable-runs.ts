@@ -2,7 +2,7 @@
 
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type DurableCode } from '../task/durable-context.ts'
-import { DurableCalls } from './durable/calls.ts'
+import { type CallsDoors, DurableCalls } from './durable/calls.ts'
 import { createDurableCode } from './durable/code.ts'
 import { type RecordReader } from './durable/record-reader.ts'
 import { type OnTold } from './durable/watch.ts'
@@ -41,17 +41,53 @@ export class DurableRuns {
   }
 
   #callsOf(run: Run): DurableCalls {
-    const doors = this.#doors
-    return new DurableCalls(this.#engine, run, {
-      records: doors.records,
-      onTold: doors.onTold,
-      isOver: () => run.isDecided,
-      hasEnded: () => run.hasEnded,
-      isToldToLeave: () => run.isToldToLeave,
-      write: (event, onWritten) => doors.write(run, event, onWritten),
-      leave: (event) => doors.leave(run, event),
-      lose: () => doors.drop(run, new DurableExecutionCancelledError('Task lost its lease')),
-      stepsEnded: () => doors.stepsEnded(run),
-    })
+    return new DurableCalls(this.#engine, run, new RunDoors(run, this.#doors))
+  }
+}
+
+/** One object for each run, where a closure for each door would be nine. */
+class RunDoors implements CallsDoors {
+  readonly #run: Run
+  readonly #doors: DurableRunsDoors
+
+  constructor(run: Run, doors: DurableRunsDoors) {
+    this.#run = run
+    this.#doors = doors
+  }
+
+  get records(): RecordReader {
+    return this.#doors.records
+  }
+
+  get onTold(): OnTold {
+    return this.#doors.onTold
+  }
+
+  isOver(): boolean {
+    return this.#run.isDecided
+  }
+
+  hasEnded(): boolean {
+    return this.#run.hasEnded
+  }
+
+  isToldToLeave(): boolean {
+    return this.#run.isToldToLeave
+  }
+
+  write(event: WriteEvent, onWritten: (result: WriteResult) => void): void {
+    this.#doors.write(this.#run, event, onWritten)
+  }
+
+  leave(event: AttemptEvent): void {
+    this.#doors.leave(this.#run, event)
+  }
+
+  lose(): void {
+    this.#doors.drop(this.#run, new DurableExecutionCancelledError('Task lost its lease'))
+  }
+
+  stepsEnded(): void {
+    this.#doors.stepsEnded(this.#run)
   }
 }

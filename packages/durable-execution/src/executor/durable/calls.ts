@@ -64,7 +64,8 @@ export class DurableCalls {
   readonly #doors: CallsDoors
   readonly #ordinals = new Map<string, number>()
   readonly #waits = new Set<Wait>()
-  readonly #watch: Watch
+  /** Made when something is waited for: most runs that are many are short. */
+  #watch: Watch | undefined
   /** Calls that are at work here. */
   #working = 0
   /** Grows with each call that begins. */
@@ -79,17 +80,8 @@ export class DurableCalls {
     this.#doors = doors
     this.prefix = idPrefix(attempt.row.executionId)
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
-    this.writer = new Writer(attempt, {
-      write: doors.write,
-      lose: doors.lose,
-      onIdle: () => this.#checkSoon(),
-      known: () => this.history.size,
-    })
-    this.moments = new Moments(engine, doors.isOver)
-    this.#watch = new Watch(engine, doors.onTold, {
-      ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
-      look: async (ids) => await this.#look(ids),
-    })
+    this.writer = new Writer(attempt, doors, this)
+    this.moments = new Moments(engine, doors)
   }
 
   /** Whether functions of steps are at work, which cannot be left. */
@@ -260,6 +252,16 @@ export class DurableCalls {
     })
   }
 
+  /** Nothing is being written any more. */
+  onIdle(): void {
+    this.#checkSoon()
+  }
+
+  /** How many records are known. */
+  known(): number {
+    return this.history.size
+  }
+
   /** The lease of the run is not held any more. */
   lose(): void {
     this.#doors.lose()
@@ -273,7 +275,7 @@ export class DurableCalls {
   /** The run is over: nothing is waited for any more. */
   end(): void {
     this.moments.clear()
-    this.#watch.stop()
+    this.#watch?.stop()
     this.#waits.clear()
   }
 
@@ -309,6 +311,7 @@ export class DurableCalls {
     if (this.#working > 0 || this.writer.isWriting) {
       // Children are to begin, and what is waited for may come, while a step is at work.
       this.writer.flush()
+      this.#watch ??= this.#createWatch()
       this.#watch.start()
       return
     }
@@ -316,6 +319,13 @@ export class DurableCalls {
     const waitsFor = [...this.#waits].map((wait) => wait.suspension())
     const { executionId } = row
     this.#doors.leave({ kind: 'suspended', executionId, lease, waitsFor, ...this.writer.take() })
+  }
+
+  #createWatch(): Watch {
+    return new Watch(this.engine, (ids, fn) => this.#doors.onTold(ids, fn), {
+      ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
+      look: async (ids) => await this.#look(ids),
+    })
   }
 
   /** Reads what is waited for, and tells those who wait. */

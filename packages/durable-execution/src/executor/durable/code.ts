@@ -4,7 +4,7 @@ import { DurableExecutionError, messageOf } from '../../base/errors.ts'
 import { checkPayload } from '../../base/payload.ts'
 import { stateId } from '../../machine/records.ts'
 import { type DurableChildTask } from '../../task/define.ts'
-import { type DurableCode } from '../../task/durable-context.ts'
+import { DURABLE_CALLS, type DurableCode } from '../../task/durable-context.ts'
 import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
 import { validatorOf } from '../../task/schema.ts'
 import { type Batch, runChildren } from './children.ts'
@@ -15,35 +15,37 @@ import { sleepUntil } from './sleep.ts'
 import { runStep, type StepFunction } from './step.ts'
 import { runTransaction, type TransactionFunction } from './transaction.ts'
 
-/** Makes the calls of one run. */
-export function createDurableCode(calls: DurableCalls): DurableCode {
-  const { engine, attempt } = calls
-  const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
-    step: (name: string, fn: unknown, options?: unknown) =>
-      calls.call('step', name, (call) => {
-        checkFunction(`Step ${call.name}`, fn)
-        const resolved = resolveStepOptions(call.name, options)
-        return runStep(calls, call, fn as StepFunction<unknown>, resolved)
-      }),
-    transaction: (name: string, fn: unknown, options?: unknown) =>
-      calls.call('transaction', name, async (call) => {
-        checkFunction(`Transaction ${call.name}`, fn)
-        const resolved = resolveStepOptions(call.name, options)
-        return await runTransaction(calls, call, fn as TransactionFunction<unknown>, resolved)
-      }),
-    sleep: (name: string, msOrDate: unknown) =>
-      calls.call('sleep', name, async (call) => {
-        await sleepUntil(calls, call, resolveSleepUntil(call.name, msOrDate, engine.store.now()))
-      }),
-    waitForSignal: (name: string, options?: unknown) =>
-      calls.call('waitForSignal', name, async (call) => {
-        const { timeoutMs, schema } = resolveWaitOptions(call.name, options)
-        const validate = schema === undefined ? undefined : validatorOf(schema as never)
-        const text = await waitForSignal(calls, call, timeoutMs)
-        const payload: unknown = engine.serializer.deserialize(text)
-        return validate === undefined ? payload : await checkSignal(call.name, validate, payload)
-      }),
-    runTask: (
+/** Makes each call for one run. */
+const MAKERS: {
+  [Name in keyof DurableCode]: (calls: DurableCalls) => (...given: Array<never>) => Promise<unknown>
+} = {
+  step: (calls) => (name: string, fn: unknown, options?: unknown) =>
+    calls.call('step', name, (call) => {
+      checkFunction(`Step ${call.name}`, fn)
+      const resolved = resolveStepOptions(call.name, options)
+      return runStep(calls, call, fn as StepFunction<unknown>, resolved)
+    }),
+  transaction: (calls) => (name: string, fn: unknown, options?: unknown) =>
+    calls.call('transaction', name, async (call) => {
+      checkFunction(`Transaction ${call.name}`, fn)
+      const resolved = resolveStepOptions(call.name, options)
+      return await runTransaction(calls, call, fn as TransactionFunction<unknown>, resolved)
+    }),
+  sleep: (calls) => (name: string, msOrDate: unknown) =>
+    calls.call('sleep', name, async (call) => {
+      await sleepUntil(calls, call, resolveSleepUntil(call.name, msOrDate, calls.engine.store.now()))
+    }),
+  waitForSignal: (calls) => (name: string, options?: unknown) =>
+    calls.call('waitForSignal', name, async (call) => {
+      const { timeoutMs, schema } = resolveWaitOptions(call.name, options)
+      const validate = schema === undefined ? undefined : validatorOf(schema as never)
+      const text = await waitForSignal(calls, call, timeoutMs)
+      const payload: unknown = calls.engine.serializer.deserialize(text)
+      return validate === undefined ? payload : await checkSignal(call.name, validate, payload)
+    }),
+  runTask:
+    (calls) =>
+    (
       task: DurableChildTask['task'] | null | undefined,
       input: unknown,
       options?: { name?: unknown } | null,
@@ -55,27 +57,58 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
         return output
       })
     },
-    runTasks: (children: unknown) => runTasks(calls, children),
-    compensate: (name: string, fn: unknown, options?: unknown) =>
-      calls.call('compensate', name, async (call) => {
-        checkFunction(`Compensation ${call.name}`, fn)
-        resolveStepOptions(call.name, options)
-        const [known] = await calls.insist(async () => await calls.history.get([call.id]))
-        checkKind(known, '#compensate', call, attempt.row.executionId)
-        if (known === undefined) {
-          const record = { executionId: call.id, kind: '#compensate' as const }
-          await calls.writer.writeCompensation(record, calls.prefix)
-        }
-      }),
-    setState: (state: unknown) =>
-      calls.group('setState', async () => {
-        const output = engine.serializer.serialize(state)
-        checkPayload(output, 'The state of task ', attempt.row.taskId, engine.options.maxPayloadBytes)
-        const [known] = await calls.insist(async () => await calls.history.get([stateId(calls.prefix)]))
-        await calls.writer.writeState({ output, isThere: known !== undefined })
-      }),
+  runTasks: (calls) => (children: unknown) => runTasks(calls, children),
+  compensate: (calls) => (name: string, fn: unknown, options?: unknown) =>
+    calls.call('compensate', name, async (call) => {
+      checkFunction(`Compensation ${call.name}`, fn)
+      resolveStepOptions(call.name, options)
+      const [known] = await calls.insist(async () => await calls.history.get([call.id]))
+      checkKind(known, '#compensate', call, calls.attempt.row.executionId)
+      if (known === undefined) {
+        const record = { executionId: call.id, kind: '#compensate' as const }
+        await calls.writer.writeCompensation(record, calls.prefix)
+      }
+    }),
+  setState: (calls) => (state: unknown) =>
+    calls.group('setState', async () => {
+      const output = calls.engine.serializer.serialize(state)
+      checkPayload(
+        output,
+        'The state of task ',
+        calls.attempt.row.taskId,
+        calls.engine.options.maxPayloadBytes,
+      )
+      const [known] = await calls.insist(async () => await calls.history.get([stateId(calls.prefix)]))
+      await calls.writer.writeState({ output, isThere: known !== undefined })
+    }),
+}
+
+/** The calls of one run. Each is made when it is first asked for: most functions use one or two. */
+class Code {
+  readonly #calls: DurableCalls
+  readonly #made: Partial<Record<keyof DurableCode, unknown>> = {}
+
+  constructor(calls: DurableCalls) {
+    this.#calls = calls
   }
-  return code as unknown as DurableCode
+
+  static get(code: Code, name: keyof DurableCode): unknown {
+    code.#made[name] ??= MAKERS[name](code.#calls)
+    return code.#made[name]
+  }
+}
+
+for (const name of DURABLE_CALLS) {
+  Object.defineProperty(Code.prototype, name, {
+    get(this: Code) {
+      return Code.get(this, name)
+    },
+  })
+}
+
+/** Makes the calls of one run. */
+export function createDurableCode(calls: DurableCalls): DurableCode {
+  return new Code(calls) as unknown as DurableCode
 }
 
 /** Runs the children of each name as one batch, and puts their outputs in the order of the list. */

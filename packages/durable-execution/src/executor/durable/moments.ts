@@ -6,12 +6,12 @@ import { type Engine } from '../engine.ts'
 
 export class Moments {
   readonly #engine: Engine
-  readonly #isOver: () => boolean
+  readonly #run: { isOver: () => boolean }
   #timers: Set<Timer> | undefined
 
-  constructor(engine: Engine, isOver: () => boolean) {
+  constructor(engine: Engine, run: { isOver: () => boolean }) {
     this.#engine = engine
-    this.#isOver = isOver
+    this.#run = run
   }
 
   /** Whether the moment is so near that the run waits for it. */
@@ -33,7 +33,7 @@ export class Moments {
     const ms = moment - this.#engine.store.now()
     const timer = this.#engine.doors.clock.setTimer(ms, () => {
       this.#timers?.delete(timer)
-      if (!this.#isOver()) {
+      if (!this.#run.isOver()) {
         fn()
       }
     })

@@ -84,7 +84,7 @@ function perform(work: Work): MaybePromise<string> {
   try {
     return work.perform(0)
   } catch (error) {
-    return Promise.reject(error as Error)
+    return Promise.reject(error)
   }
 }
 
@@ -179,10 +179,9 @@ export function callInTime<T>(
       stop.abort(error)
       reject(error)
     })
-    const context = new StepContext(call, number, cancelSignal)
-    const abortSignal = AbortSignal.any([context.abortSignal, stop.signal])
-    const ended = async (): Promise<T> =>
-      await insideFunction(calls.mark, kind, call.name, () => fn({ ...context, abortSignal }))
+    const abortSignal = AbortSignal.any([toAbortSignal(cancelSignal), stop.signal])
+    const context = new StepContext(call, number, cancelSignal, abortSignal)
+    const ended = async (): Promise<T> => await insideFunction(calls.mark, kind, call.name, () => fn(context))
     ended()
       .then(resolve, reject)
       .finally(() => timer.cancel())
@@ -193,16 +192,18 @@ class StepContext implements DurableStepContext {
   readonly attempt: number
   readonly idempotencyKey: string
   readonly cancelSignal: CancelSignal
+  readonly #abortSignal: AbortSignal | undefined
 
-  constructor({ id }: Call, number: number, cancelSignal: CancelSignal) {
+  constructor({ id }: Call, number: number, cancelSignal: CancelSignal, abortSignal?: AbortSignal) {
     this.attempt = number
     this.idempotencyKey = id
     this.cancelSignal = cancelSignal
+    this.#abortSignal = abortSignal
   }
 
   // Made when it is asked for, which most steps never do.
   get abortSignal(): AbortSignal {
-    return toAbortSignal(this.cancelSignal)
+    return this.#abortSignal ?? toAbortSignal(this.cancelSignal)
   }
 }
 

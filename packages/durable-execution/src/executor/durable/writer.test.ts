@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { LIMITS } from '../../base/limits.ts'
 import { leaseNamed, running } from '../../machine/testing-dsl.test-support.ts'
 import { type Attempt } from '../run-attempt.ts'
-import { Writer } from './writer.ts'
+import { Writer, type WriterDoors } from './writer.ts'
 
 const step = (name: string): { executionId: string; kind: '#step' } => ({
   executionId: `x:${name}:1`,
@@ -15,15 +15,14 @@ const step = (name: string): { executionId: string; kind: '#step' } => ({
 function writerAfter(known: number): { writer: Writer; written: Array<string> } {
   const written: Array<string> = []
   const attempt = { row: running(), lease: leaseNamed('first') }
-  const writer = new Writer(attempt as unknown as Attempt, {
-    write: (event) => {
+  const doors: WriterDoors = {
+    write: (event, onWritten) => {
       written.push(...event.records.map(({ executionId }) => executionId))
-      return Promise.resolve('accepted')
+      onWritten('accepted')
     },
     lose: () => {},
-    onIdle: () => {},
-    known: () => known,
-  })
+  }
+  const writer = new Writer(attempt as unknown as Attempt, doors, { onIdle: () => {}, known: () => known })
   return { writer, written }
 }
 

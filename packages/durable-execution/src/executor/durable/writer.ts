@@ -16,6 +16,10 @@ export type WriterDoors = {
   write: (event: WriteEvent, onWritten: (result: WriteResult) => void) => void
   /** The lease is not held any more. */
   lose: () => void
+}
+
+/** What the writer needs of the calls. */
+export type WriterOwner = {
   /** Nothing is being written any more. */
   onIdle: () => void
   /** How many records were known before. */
@@ -38,15 +42,17 @@ class Pending {
 export class Writer {
   readonly #attempt: Attempt
   readonly #doors: WriterDoors
+  readonly #owner: WriterOwner
   readonly #childrenTasks: Array<DurableChildTaskExecution>
   #pending: Pending | undefined
   #isWriting = false
   #isMarked: boolean
   #written = 0
 
-  constructor(attempt: Attempt, doors: WriterDoors) {
+  constructor(attempt: Attempt, doors: WriterDoors, owner: WriterOwner) {
     this.#attempt = attempt
     this.#doors = doors
+    this.#owner = owner
     this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
     this.#isMarked = attempt.row.hasCompensations === true
   }
@@ -71,7 +77,7 @@ export class Writer {
 
   /** Throws if so many more cannot be remembered. */
   assertRoom(added: number): void {
-    if (this.#doors.known() + this.#written + added > LIMITS.recordsPerExecution) {
+    if (this.#owner.known() + this.#written + added > LIMITS.recordsPerExecution) {
       throw new DurableExecutionError(
         `Execution ${this.#attempt.row.executionId} remembers ${LIMITS.recordsPerExecution} steps, sleeps, waits and children, and cannot remember more ` +
           '(limit: recordsPerExecution). Do parts of the work in child executions, with ctx.runTask.',
@@ -157,7 +163,7 @@ export class Writer {
     const pending = this.#pending
     if (pending === undefined) {
       this.#isWriting = false
-      this.#doors.onIdle()
+      this.#owner.onIdle()
       return
     }
     this.#pending = undefined
