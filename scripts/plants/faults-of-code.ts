@@ -10,7 +10,8 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     what: 'a step whose result is remembered is done again by each run',
     breaks: 'a step whose result is stored is not done again',
     patches: [
-      { file: STEP, from: 'if (done?.output !== undefined) {', to: 'if (done?.output === call.name) {' },
+      { file: STEP, from: 'history.known(call.id) === undefined &&', to: 'history.size >= 0 &&' },
+      { file: STEP, from: 'return done?.output === undefined', to: 'return done?.output !== call.name' },
     ],
   },
   {
@@ -20,8 +21,11 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: STEP,
-        from: 'remember: async (text) => await writer.write(',
-        to: 'remember: async (text) => void writer.write(',
+        from: "remember: (text) => writer.write({ executionId: call.id, kind: '#step', output: text }),",
+        to: `remember: (text) => {
+      void writer.write({ executionId: call.id, kind: '#step', output: text })
+      return Promise.resolve()
+    },`,
       },
     ],
   },

@@ -8,12 +8,12 @@
 
 import { DurableExecutionError, messageOf } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
-import { jitter } from '../base/random.ts'
 import { type Refusal } from '../machine/event.ts'
 import { settleRuns, type Settlement } from '../store/settle.ts'
 import { isOfTheMoment, isStorageThere } from '../store/transact.ts'
 import { type WriteResult } from './durable/writer.ts'
 import { type Engine } from './engine.ts'
+import { pauseAfter } from './pause.ts'
 import { type AttemptEvent, failedEvent, type WriteEvent } from './run-attempt.ts'
 import { type Run } from './run.ts'
 
@@ -93,7 +93,7 @@ export class Committer {
       groups.push(...next)
       // While others may still go through there is nothing to wait for.
       if (isStorageAway || failuresInARow > groups.length) {
-        await this.#pause(failuresInARow)
+        await pauseAfter(failuresInARow, this.#engine.doors)
       }
     }
     await failed(first, firstError)
@@ -226,14 +226,6 @@ export class Committer {
           'or its lease had lapsed and somebody else has it',
       )
     }
-  }
-
-  async #pause(failures: number): Promise<void> {
-    const { clock, random } = this.#engine.doors
-    const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
-    await new Promise<void>((resolve) => {
-      clock.setTimer(jitter(pauseMs, random), resolve)
-    })
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { DurableExecutionCancelledError } from '../base/errors.ts'
 import { type DurableCode } from '../task/durable-context.ts'
-import { type CallsDoors, DurableCalls } from './durable/calls.ts'
+import { DurableCalls } from './durable/calls.ts'
+import { type CallsDoors } from './durable/run-doors.ts'
 import { createDurableCode } from './durable/code.ts'
 import { type RecordReader } from './durable/record-reader.ts'
 import { type OnTold } from './durable/watch.ts'

@@ -7,38 +7,23 @@
  * code of the user's sees it. The next run of the execution comes to the same place by what is remembered.
  */
 
-import { LIMITS } from '../../base/limits.ts'
 import { type DurableExecutionError } from '../../base/errors.ts'
 import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
-import { isPromiseLike, type MaybePromise } from '../../base/promise.ts'
+import { type MaybePromise } from '../../base/promise.ts'
 import { type Engine } from '../engine.ts'
-import { type Attempt, type AttemptEvent } from '../run-attempt.ts'
+import { pauseAfter } from '../pause.ts'
+import { type Attempt } from '../run-attempt.ts'
 import { RunHistory } from './history.ts'
 import { calledInside, type StepMark } from './inside.ts'
 import { Moments } from './moments.ts'
 import { checkName } from './names.ts'
 import { calledTooLate, never } from './never.ts'
-import { type RecordReader } from './record-reader.ts'
-import { type OnTold, Watch } from './watch.ts'
-import { Writer, type WriterDoors } from './writer.ts'
-
-/** What the calls need of the run that they belong to. */
-export type CallsDoors = Pick<WriterDoors, 'write' | 'lose'> & {
-  records: RecordReader
-  onTold: OnTold
-  /** Whether the run's outcome is fixed, or of no interest any more. */
-  isOver: () => boolean
-  /** Whether the function has returned or thrown. */
-  hasEnded: () => boolean
-  /** Whether the executor stops, and the run was told so. */
-  isToldToLeave: () => boolean
-  /** The run is over, with this event. */
-  leave: (event: AttemptEvent) => void
-  /** The functions of all steps have ended. */
-  stepsEnded: () => void
-}
+import { type CallsDoors } from './run-doors.ts'
+import { StepsAtWork } from './steps-at-work.ts'
+import { Watch } from './watch.ts'
+import { Writer } from './writer.ts'
 
 /** One call: its name, how many calls of that name came before it in this run, and its id. */
 export type Call = { name: string; ordinal: number; id: string }
@@ -71,8 +56,7 @@ export class DurableCalls {
   /** Grows with each call that begins. */
   #begun = 0
   #isCheckDue = false
-  /** Functions of steps that have not ended. */
-  #stepsRunning = 0
+  readonly #steps: StepsAtWork
 
   constructor(engine: Engine, attempt: Attempt, doors: CallsDoors) {
     this.engine = engine
@@ -82,11 +66,12 @@ export class DurableCalls {
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, doors, this)
     this.moments = new Moments(engine, doors)
+    this.#steps = new StepsAtWork(doors)
   }
 
   /** Whether functions of steps are at work, which cannot be left. */
   get isStepRunning(): boolean {
-    return this.#stepsRunning > 0
+    return this.#steps.areAtWork
   }
 
   /** Whether some call has not settled. */
@@ -170,34 +155,7 @@ export class DurableCalls {
 
   /** Calls the function of a step, which counts as at work until it has ended. */
   whileStep<T>(fn: () => MaybePromise<T>): MaybePromise<T> {
-    this.#stepsRunning += 1
-    let result: MaybePromise<T>
-    try {
-      result = fn()
-    } catch (error) {
-      this.#stepEnded()
-      throw error
-    }
-    if (isPromiseLike(result)) {
-      return this.#untilEnded(result)
-    }
-    this.#stepEnded()
-    return result
-  }
-
-  async #untilEnded<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await work
-    } finally {
-      this.#stepEnded()
-    }
-  }
-
-  #stepEnded(): void {
-    this.#stepsRunning -= 1
-    if (this.#stepsRunning === 0) {
-      this.#doors.stepsEnded()
-    }
+    return this.#steps.during(fn)
   }
 
   /** Waits for something outside; `begin` is given what settles the wait. */
@@ -239,17 +197,8 @@ export class DurableCalls {
           error,
         )
       }
-      await this.pauseAfter(failures)
+      await pauseAfter(failures, this.engine.doors)
     }
-  }
-
-  /** Pauses after so many failures of the storage in a row. */
-  async pauseAfter(failures: number): Promise<void> {
-    const { clock, random } = this.engine.doors
-    const pauseMs = Math.min(LIMITS.userBackoffMs * 2 ** Math.min(failures, 20), LIMITS.backgroundBackoffMs)
-    await new Promise<void>((resolve) => {
-      clock.setTimer(pauseMs * (0.5 + random() / 2), resolve)
-    })
   }
 
   /** Nothing is being written any more. */

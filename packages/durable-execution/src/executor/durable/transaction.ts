@@ -10,6 +10,7 @@ import { type DurableStepContext } from '../../task/durable-context.ts'
 import { type ResolvedStepOptions } from '../../task/durable-options.ts'
 import { type Call, type DurableCalls } from './calls.ts'
 import { never } from './never.ts'
+import { pauseAfter } from '../pause.ts'
 import { callInTime, runTries, type Work } from './step.ts'
 
 // So many failures of what is ours to write, while the storage is there, convict what is written.
@@ -100,7 +101,7 @@ class Transaction {
           cause: ended.error,
         })
       }
-      await calls.pauseAfter(failures)
+      await pauseAfter(failures, calls.engine.doors)
     }
   }
 
