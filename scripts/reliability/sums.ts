@@ -6,6 +6,8 @@ export type LoggedRun = Readonly<Record<string, unknown>> & {
   commit: string
   isDirty: boolean
   date: string
+  /** Why the run says nothing of the engine, if it does not: added by hand, and shown below the table. */
+  leftOut?: string
 }
 
 type Total = {
@@ -27,10 +29,11 @@ const NOT_SUMMED: ReadonlySet<string> = new Set(['mutation'])
 
 const MIB = 1_048_576
 
-/** The table, one line for each kind of run and storage; a kind that is not known is an error. */
+/** The table, one line for each kind of run and storage, and below it what is left out; a kind that is not known is an error. */
 export function tableOf(runs: ReadonlyArray<LoggedRun>): string {
   const totals = new Map<string, Total>()
-  for (const run of runs.filter(({ kind }) => !NOT_SUMMED.has(kind))) {
+  const counting = runs.filter(({ kind, leftOut }) => !NOT_SUMMED.has(kind) && leftOut === undefined)
+  for (const run of counting) {
     const counted = COUNTED[run.kind]
     if (counted === undefined) {
       throw new Error(`There is no kind of run ${run.kind}; there are ${Object.keys(COUNTED).join(', ')}`)
@@ -46,7 +49,19 @@ export function tableOf(runs: ReadonlyArray<LoggedRun>): string {
     total.notes.push(...growthOf(run))
   }
   const lines = [...totals.values()].toSorted((a, b) => (a.what < b.what ? -1 : 1)).map(lineOf)
-  return ['| what | runs | minutes | figures |', '| --- | ---: | ---: | --- |', ...lines].join('\n')
+  const table = ['| what | runs | minutes | figures |', '| --- | ---: | ---: | --- |', ...lines]
+  return [...table, ...leftOutOf(runs)].join('\n')
+}
+
+function leftOutOf(runs: ReadonlyArray<LoggedRun>): Array<string> {
+  const lines = runs.flatMap(({ kind, storage, date, leftOut }) =>
+    leftOut === undefined
+      ? []
+      : [
+          `- ${[kind, storage].filter((part) => typeof part === 'string').join(', ')}, ${date.slice(0, 16)}: ${leftOut}`,
+        ],
+  )
+  return lines.length === 0 ? [] : ['', 'Left out:', '', ...lines]
 }
 
 function lineOf({ what, runs, minutes, counts, notes }: Total): string {

@@ -43,6 +43,18 @@ test('runs of one kind and storage are summed in one line', () => {
   ])
 })
 
+test('a run that says nothing of the engine is not summed, and stands below the table with the reason', () => {
+  const run = { ...origin, kind: 'simulation', seeds: 1, events: 2, violations: 3, seconds: 4 }
+  const table = tableOf([run, { ...run, leftOut: 'the machine was asleep' }])
+  expect(table.split('\n').slice(2)).toEqual([
+    '| simulation | 1 | 0 | 1 seeds, 2 events, 3 violations |',
+    '',
+    'Left out:',
+    '',
+    '- simulation, 2026-01-01T00:00: the machine was asleep',
+  ])
+})
+
 test('a bound that a soak broke is named, and one that was not judged says so', () => {
   const broken = { bound: 'handles', measured: 9, limit: 4, isKept: false }
   const soak = { ...origin, kind: 'soak', storage: 'postgres', minutes: 1, executions: 1, wrong: 0 }

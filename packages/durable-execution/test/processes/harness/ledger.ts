@@ -5,7 +5,7 @@ import { openSync, readFileSync, writeSync } from 'node:fs'
 /**
  * What a line tells: that a function began, returned, threw on purpose, or heard that it should stop; or that
  * the process itself could not do anything for a while, which costs leases like any other stall: it stood still, or
- * waited for the lock of a file, which only the one who has it can keep from others. Or that a step of durable code was done.
+ * waited for the storage to answer. Or that a step of durable code was done.
  */
 const KINDS = ['start', 'end', 'fail', 'stopped', 'stall', 'wait', 'effect'] as const
 

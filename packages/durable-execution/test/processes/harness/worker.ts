@@ -46,16 +46,15 @@ setInterval(() => {
   lookedAt = machineNow()
 }, LOOK_EVERY_MS).unref()
 
-// So does a disk that is too slow: who waits for the lock of a file has done nothing, and its lease runs on.
-if (place.kind === 'sqlite') {
-  const { withTransaction } = storage
-  storage.withTransaction = async (fn, hint) => {
-    const askedAt = machineNow()
-    try {
-      return await withTransaction(fn, hint)
-    } finally {
-      noteStandstill('wait', askedAt)
-    }
+// So does a storage that is too slow: who waits for the lock of a file, or for a server that gets no turn, has done nothing,
+// and its lease runs on.
+const { withTransaction } = storage
+storage.withTransaction = async (fn, hint) => {
+  const askedAt = machineNow()
+  try {
+    return await withTransaction(fn, hint)
+  } finally {
+    noteStandstill('wait', askedAt)
   }
 }
 
