@@ -11,7 +11,7 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     breaks: 'a step whose result is stored is not done again',
     patches: [
       { file: STEP, from: 'history.known(call.id) === undefined &&', to: 'history.size >= 0 &&' },
-      { file: STEP, from: 'return done?.output === undefined', to: 'return done?.output !== call.name' },
+      { file: STEP, from: 'if (done?.output !== undefined) {', to: 'if (done?.output === call.name) {' },
     ],
   },
   {
@@ -36,9 +36,16 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     patches: [
       {
         file: 'executor/durable/signals.ts',
-        from: `if (signal === undefined) {
+        from: `} catch (error) {
     queue.leave(slot)`,
-        to: 'if (signal === undefined) {',
+        to: `} catch (error) {
+    if (!slot.isReady) { queue.leave(slot) }`,
+      },
+      {
+        file: 'executor/durable/signals.ts',
+        from: `slot.isReady = false
+  const unless`,
+        to: 'const unless',
       },
     ],
   },

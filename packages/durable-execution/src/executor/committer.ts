@@ -73,7 +73,7 @@ export class Committer {
   async #flush(): Promise<void> {
     while (this.#gathered.length > 0) {
       const outcomes = this.#gathered.splice(0, LIMITS.settlesPerTransaction)
-      const group: Group = { outcomes, isRepeat: false, failuresAlone: 0 }
+      const group: Group = { outcomes, isRepeat: outcomes.some(isBesideWrite), failuresAlone: 0 }
       try {
         await this.#settle(group)
       } catch (error) {
@@ -227,6 +227,11 @@ export class Committer {
       )
     }
   }
+}
+
+/** Whether the run ends while something is undecided that it wrote on its way: the row as it was claimed says too little then. */
+function isBesideWrite({ run, onWritten }: Outcome): boolean {
+  return onWritten === undefined && run.calls?.writer.isWriting === true
 }
 
 async function succeeds(work: Promise<unknown>): Promise<boolean> {

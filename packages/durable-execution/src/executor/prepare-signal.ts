@@ -4,7 +4,7 @@ import { DurableExecutionError } from '../base/errors.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type SentSignal } from '../store/signal.ts'
 import { shown } from '../task/options.ts'
-import { checkName } from './durable/names.ts'
+import { checkNameOf } from './durable/names.ts'
 import { type Engine } from './engine.ts'
 
 /** The signal, ready to be sent. */
@@ -18,7 +18,7 @@ export function prepareSignal(
   if (typeof executionId !== 'string') {
     throw new DurableExecutionError(`Invalid execution id: must be a text, got ${shown(executionId)}`, false)
   }
-  const name = checkName('waitForSignal', givenName)
+  const name = checkNameOf('executor.signal', givenName)
   const key = options?.idempotencyKey ?? undefined
   const text = serializer.serialize(payload)
   checkPayload(text, 'The payload of signal ', name, maxPayloadBytes)
@@ -26,6 +26,6 @@ export function prepareSignal(
     executionId,
     name,
     payload: text,
-    key: key === undefined ? undefined : checkName('waitForSignal', key),
+    key: key === undefined ? undefined : checkNameOf('the idempotencyKey of executor.signal', key),
   }
 }

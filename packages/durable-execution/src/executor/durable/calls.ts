@@ -8,7 +8,6 @@
  */
 
 import { type DurableExecutionError } from '../../base/errors.ts'
-import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
 import { type MaybePromise } from '../../base/promise.ts'
@@ -22,21 +21,11 @@ import { checkName } from './names.ts'
 import { calledTooLate, never } from './never.ts'
 import { type CallsDoors } from './run-doors.ts'
 import { StepsAtWork } from './steps-at-work.ts'
-import { Watch } from './watch.ts'
+import { type Wait, Watch } from './watch.ts'
 import { Writer } from './writer.ts'
 
 /** One call: its name, how many calls of that name came before it in this run, and its id. */
 export type Call = { name: string; ordinal: number; id: string }
-
-/** A call that waits for something outside. */
-export type Wait = {
-  /** What the row says of it. */
-  suspension: () => DurableSuspensionStorageObject
-  /** Rows that end the wait when they come, or change. */
-  ids: () => ReadonlyArray<string>
-  /** Those rows may have come or changed, and were read. */
-  onLook: () => void
-}
 
 export class DurableCalls {
   readonly engine: Engine
@@ -57,6 +46,8 @@ export class DurableCalls {
   #begun = 0
   #isCheckDue = false
   readonly #steps: StepsAtWork
+  /** Whether the run is to be given back once its steps have ended. */
+  #isLeaving = false
 
   constructor(engine: Engine, attempt: Attempt, doors: CallsDoors) {
     this.engine = engine
@@ -66,7 +57,7 @@ export class DurableCalls {
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, doors, this)
     this.moments = new Moments(engine, doors)
-    this.#steps = new StepsAtWork(doors)
+    this.#steps = new StepsAtWork(this)
   }
 
   /** Whether functions of steps are at work, which cannot be left. */
@@ -163,6 +154,9 @@ export class DurableCalls {
     wait: Wait,
     begin: (settle: { resolve: (value: T) => void; reject: (error: unknown) => void }) => void,
   ): Promise<T> {
+    if (this.#doors.isOver()) {
+      return never()
+    }
     return new Promise<T>((resolve, reject) => {
       let isSettled = false
       const settle = (fn: () => void): void => {
@@ -201,6 +195,14 @@ export class DurableCalls {
     }
   }
 
+  /** No step is at work any more. */
+  stepsEnded(): void {
+    if (this.#isLeaving) {
+      this.giveBack()
+    }
+    this.#doors.stepsEnded()
+  }
+
   /** Nothing is being written any more. */
   onIdle(): void {
     this.#checkSoon()
@@ -230,6 +232,11 @@ export class DurableCalls {
 
   /** The run is given back as it is: the executor stops. */
   giveBack(): void {
+    if (this.#steps.areAtWork) {
+      // Others must not begin them while they are at work here.
+      this.#isLeaving = true
+      return
+    }
     const { row, lease } = this.attempt
     this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
   }

@@ -1,6 +1,6 @@
 /** The durable calls as the function of a task sees them: what it gives is checked, then each does its part. */
 
-import { DurableExecutionError, messageOf } from '../../base/errors.ts'
+import { DurableExecutionError } from '../../base/errors.ts'
 import { checkPayload } from '../../base/payload.ts'
 import { stateId } from '../../machine/records.ts'
 import { type DurableChildTask } from '../../task/define.ts'
@@ -10,7 +10,7 @@ import { validatorOf } from '../../task/schema.ts'
 import { type Batch, runChildren } from './children.ts'
 import { type DurableCalls } from './calls.ts'
 import { checkKind, checkName } from './names.ts'
-import { waitForSignal } from './signals.ts'
+import { payloadOf, waitForSignal } from './signals.ts'
 import { sleepUntil } from './sleep.ts'
 import { runStep, type StepFunction } from './step.ts'
 import { runTransaction, type TransactionFunction } from './transaction.ts'
@@ -38,10 +38,12 @@ const MAKERS: {
   waitForSignal: (calls) => (name: string, options?: unknown) =>
     calls.call('waitForSignal', name, async (call) => {
       const { timeoutMs, schema } = resolveWaitOptions(call.name, options)
-      const validate = schema === undefined ? undefined : validatorOf(schema as never)
+      if (schema !== undefined) {
+        // One that is none is refused before anything is waited for.
+        validatorOf(schema as never)
+      }
       const text = await waitForSignal(calls, call, timeoutMs)
-      const payload: unknown = calls.engine.serializer.deserialize(text)
-      return validate === undefined ? payload : await checkSignal(call.name, validate, payload)
+      return await payloadOf(calls, call.name, text, schema)
     }),
   runTask:
     (calls) =>
@@ -133,20 +135,6 @@ async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<u
 function checkFunction(about: string, fn: unknown): void {
   if (typeof fn !== 'function') {
     throw new DurableExecutionError(`${about} needs a function`, false)
-  }
-}
-
-async function checkSignal(
-  name: string,
-  validate: (payload: unknown) => Promise<unknown>,
-  payload: unknown,
-): Promise<unknown> {
-  try {
-    return await validate(payload)
-  } catch (error) {
-    throw new DurableExecutionError(`Invalid payload of signal ${name}: ${messageOf(error)}`, false, {
-      cause: error,
-    })
   }
 }
 

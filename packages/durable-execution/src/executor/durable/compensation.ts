@@ -11,6 +11,7 @@ import {
   toDurableExecutionError,
   toErrorStorageObject,
 } from '../../base/errors.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
@@ -39,7 +40,16 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     const timeoutMs = row.timeoutMs / (parent.retryAttempts + 1)
     // Each attempt may have gone another way: where a step failed, that a later one did, or that the last one never came to.
     for (let retryAttempts = 0; retryAttempts <= parent.retryAttempts; retryAttempts += 1) {
-      const ended = { ...parent, retryAttempts }
+      const { error, ...rest } = parent
+      const ended: ExecutionRow = { ...rest, retryAttempts }
+      if (row.startedAt !== undefined) {
+        // What it gives to the outside is newer than what all runs of the execution gave.
+        ended.startedAt = row.startedAt
+      }
+      if (retryAttempts > 0 && error !== undefined) {
+        // How each attempt was told that the one before had ended is not kept, but that it had.
+        ended.error = error
+      }
       const over = new Replay(calls, history, ended, registered)
       const context = createRunContext({ ...attempt, row: ended }, () => over.code)
       await over.untilOver(async () => await definition.run(context, input), timeoutMs)
@@ -51,7 +61,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   const all = order.flatMap((id) => registered.get(id) ?? [])
   for (const { name, fn, options } of all.toReversed()) {
     try {
-      await code.step(name, fn, { retryOptions: UNDO_RETRIES, ...options })
+      await code.step(name, fn, { ...options, retryOptions: options?.retryOptions ?? UNDO_RETRIES })
       undone.push(name)
     } catch (error) {
       // What else there is to undo is undone all the same.

@@ -21,7 +21,7 @@ export class RunHistory {
     this.#isWhole = isEmpty
   }
 
-  /** How many rows are known. */
+  /** How many calls of the code earlier runs remembered, as far as that was read: no signals, and no state. */
   get size(): number {
     return this.#size
   }
@@ -73,7 +73,9 @@ export class RunHistory {
   async look(executionIds: ReadonlyArray<string>): Promise<void> {
     const found = await this.#reader.readIds(executionIds)
     for (const [id, row] of found) {
-      this.#keep(id, row)
+      // What this run wrote was counted when it was written.
+      this.#rows ??= new Map()
+      this.#rows.set(id, row)
     }
   }
 
@@ -92,7 +94,7 @@ export class RunHistory {
 
   #keep(id: string, row: ExecutionRow | null): void {
     this.#rows ??= new Map()
-    if (row !== null && !this.#rows.get(id)) {
+    if (row !== null && id.startsWith(`${this.#prefix}:`) && !this.#rows.get(id)) {
       this.#size += 1
     }
     this.#rows.set(id, row)

@@ -30,6 +30,10 @@ export class Moments {
 
   /** Calls the function once the moment has come, if the run is still there then. */
   at(moment: Millis, fn: () => void): void {
+    if (this.#run.isOver()) {
+      // Nobody would cancel it, and it would keep the run for as long as it lasts.
+      return
+    }
     const ms = moment - this.#engine.store.now()
     const timer = this.#engine.doors.clock.setTimer(ms, () => {
       this.#timers?.delete(timer)

@@ -9,19 +9,28 @@ import { type Call } from './calls.ts'
 
 /** The name, if it is one: 1 to 255 characters. */
 export function checkName(what: string, name: unknown): string {
+  return checkNameOf(`ctx.${what}`, name)
+}
+
+/** The same for a name that something else is given. */
+export function checkNameOf(about: string, name: unknown): string {
   if (
     typeof name !== 'string' ||
     name.length === 0 ||
     name.length > LIMITS.nameLength ||
     !name.isWellFormed()
   ) {
-    const got = typeof name === 'string' ? `${name.length} characters` : shown(name)
+    const got = typeof name === 'string' ? gotText(name) : shown(name)
     throw new DurableExecutionError(
-      `Invalid name for ctx.${what}: must be a text of 1 to ${LIMITS.nameLength} characters (limit: nameLength), got ${got}`,
+      `Invalid name for ${about}: must be a text of 1 to ${LIMITS.nameLength} characters (limit: nameLength), got ${got}`,
       false,
     )
   }
   return name
+}
+
+function gotText(name: string): string {
+  return name.isWellFormed() ? `${name.length} characters` : 'half of a surrogate pair'
 }
 
 const WORDS: Record<RecordKind, string> = {

@@ -7,13 +7,13 @@ import { type ExecutionRow } from '../../machine/execution.ts'
 import { wasCancelledByParent } from '../../machine/parent.ts'
 import { callId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
 import { type DurableCode, type DurableStepOptions } from '../../task/durable-context.ts'
-import { resolveStepOptions } from '../../task/durable-options.ts'
+import { resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
 import { type DurableCalls } from './calls.ts'
 import { errorOfChild } from './children.ts'
 import { type RunHistory } from './history.ts'
 import { calledInside } from './inside.ts'
 import { never } from './never.ts'
-import { timedOutError } from './signals.ts'
+import { payloadOf, timedOutError } from './signals.ts'
 import { type StepFunction } from './step.ts'
 
 /** What was registered to be undone. */
@@ -108,8 +108,8 @@ export class Replay {
       step: stepLike('step'),
       transaction: stepLike('transaction'),
       sleep: (name: string) => this.#answer('sleep', async () => await this.#sleep(this.#idOf(name))),
-      waitForSignal: (name: string) =>
-        this.#answer('waitForSignal', async () => await this.#wait(name, this.#idOf(name))),
+      waitForSignal: (name: string, options?: unknown) =>
+        this.#answer('waitForSignal', async () => await this.#wait(name, this.#idOf(name), options)),
       runTask: (task: NamedChild['task'], _input: unknown, options?: NamedChild['options']) =>
         this.#answer('runTask', async () => {
           const outputs = await this.#children([{ task, options: options ?? null }])
@@ -207,14 +207,22 @@ export class Replay {
     return startAt.getTime() <= endedBy ? { value: undefined } : undefined
   }
 
-  async #wait(name: string, id: string): Promise<Given> {
+  async #wait(name: string, id: string, options: unknown): Promise<Given> {
     if ((await this.#read(timeoutId(id))) !== undefined) {
       return { error: timedOutError(name) }
     }
     const ordinal = (this.#taken.get(name) ?? 0) + 1
     this.#taken.set(name, ordinal)
     const signal = await this.#read(signalId(this.#prefix, name, ordinal))
-    return signal === undefined ? undefined : this.#value(signal.output)
+    if (signal === undefined) {
+      return undefined
+    }
+    const { schema } = resolveWaitOptions(name, options)
+    try {
+      return { value: await payloadOf(this.#calls, name, signal.output ?? '', schema) }
+    } catch (error) {
+      return { error }
+    }
   }
 
   async #children(

@@ -4,11 +4,15 @@
  */
 
 import { type Millis } from '../../base/clock.ts'
-import { DurableExecutionTimedOutError } from '../../base/errors.ts'
+import { DurableExecutionError, DurableExecutionTimedOutError, messageOf } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { signalId, timeoutId } from '../../machine/records.ts'
+import { validatorOf } from '../../task/schema.ts'
 import { type Call, type DurableCalls } from './calls.ts'
 import { checkKind } from './names.ts'
+
+// So often does a run that stays for a wait look for its signal.
+const LOOK_EVERY_MS = 100
 
 type Slot = { isReady: boolean; give: (signal: ExecutionRow) => void }
 
@@ -31,7 +35,10 @@ class SignalQueue {
 
   /** The slot takes no signal. */
   leave(slot: Slot): void {
-    this.#open.splice(this.#open.indexOf(slot), 1)
+    const place = this.#open.indexOf(slot)
+    if (place >= 0) {
+      this.#open.splice(place, 1)
+    }
     this.give()
   }
 
@@ -42,6 +49,14 @@ class SignalQueue {
 
   idOf(slot: Slot): string {
     return signalId(this.#calls.prefix, this.#name, this.ordinalOf(slot))
+  }
+
+  /** The ids of the signals that it and those before it are to get. */
+  idsUpTo(slot: Slot): Array<string> {
+    const last = this.ordinalOf(slot)
+    return Array.from({ length: last - this.#taken }, (_, index) =>
+      signalId(this.#calls.prefix, this.#name, this.#taken + 1 + index),
+    )
   }
 
   /** Gives the signals that are known to those who wait, in order. */
@@ -86,37 +101,52 @@ export async function waitForSignal(
   }
   // At once, so that the order of the calls is that of the queue.
   queue.enter(slot)
-  const { history, attempt } = calls
-  const [known, timedOut] = await calls.insist(async () => await history.get([call.id, timeoutId(call.id)]))
-  checkKind(known, '#wait', call, attempt.row.executionId)
-  if (timedOut !== undefined) {
+  try {
+    return await waitInQueue()
+  } catch (error) {
     queue.leave(slot)
-    throw timedOutError(call.name)
+    throw error
   }
-  const until = timeoutMs === undefined ? undefined : untilOf(known, calls.engine.store.now(), timeoutMs)
-  if (known === undefined) {
-    const record = { executionId: call.id, kind: '#wait' as const }
-    calls.writer.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
+
+  async function waitInQueue(): Promise<string> {
+    const { history, attempt } = calls
+    const [known, timedOut] = await calls.insist(async () => await history.get([call.id, timeoutId(call.id)]))
+    checkKind(known, '#wait', call, attempt.row.executionId)
+    if (timedOut !== undefined) {
+      throw timedOutError(call.name)
+    }
+    const until = timeoutMs === undefined ? undefined : untilOf(known, calls.engine.store.now(), timeoutMs)
+    if (known === undefined) {
+      const record = { executionId: call.id, kind: '#wait' as const }
+      calls.writer.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
+    }
+    // Where rows are read one by one, this is the first that is heard of it.
+    await calls.insist(async () => await history.get([queue.idOf(slot)]))
+    slot.isReady = true
+    queue.give()
+    await untilGotOrOver(until)
+    const signal = got ?? (await timeOut(calls, call, queue, slot, () => got))
+    if (signal === undefined) {
+      throw timedOutError(call.name)
+    }
+    return signal.output ?? ''
   }
-  // Where rows are read one by one, this is the first that is heard of it.
-  await calls.insist(async () => await history.get([queue.idOf(slot)]))
-  slot.isReady = true
-  queue.give()
-  await untilGotOrOver(until)
-  const signal = got ?? (await timeOut(calls, call, queue, slot, () => got))
-  if (signal === undefined) {
-    queue.leave(slot)
-    throw timedOutError(call.name)
-  }
-  return signal.output ?? ''
 
   async function untilGotOrOver(until: Millis | undefined): Promise<void> {
     if (got !== undefined) {
       return
     }
     if (until !== undefined && calls.moments.isNear(until)) {
-      // The run stays, and looks for the signal once more when the time is over.
-      await calls.moments.until(until)
+      // The run stays, and looks for the signal now and then.
+      for (
+        let now = calls.engine.store.now();
+        got === undefined && now < until;
+        now = calls.engine.store.now()
+      ) {
+        await calls.moments.until(Math.min(until, now + LOOK_EVERY_MS))
+        await calls.insist(async () => await calls.history.look(queue.idsUpTo(slot)))
+        queue.give()
+      }
       return
     }
     await calls.outside<void>(
@@ -148,15 +178,16 @@ async function timeOut(
   slot: Slot,
   gotNow: () => ExecutionRow | undefined,
 ): Promise<ExecutionRow | undefined> {
+  // Which of the two came first is decided by what is stored, and not by what is heard of meanwhile.
+  slot.isReady = false
   const unless = queue.idOf(slot)
   await calls.writer.write({ executionId: timeoutId(call.id), kind: '#timeout', unless })
-  if (gotNow() !== undefined) {
-    return gotNow()
-  }
-  await calls.insist(async () => await calls.history.look([timeoutId(call.id), unless]))
+  const ids = [timeoutId(call.id), ...queue.idsUpTo(slot)]
+  await calls.insist(async () => await calls.history.look(ids))
   if (calls.history.known(timeoutId(call.id)) !== undefined) {
     return undefined
   }
+  slot.isReady = true
   queue.give()
   return gotNow()
 }
@@ -172,4 +203,24 @@ function untilOf(known: ExecutionRow | undefined, now: Millis, timeoutMs: number
 /** What a wait whose time is over rejects with. */
 export function timedOutError(name: string): DurableExecutionTimedOutError {
   return new DurableExecutionTimedOutError(`No signal ${name} came in time`)
+}
+
+/** The payload of a signal as the wait gives it: checked, if the wait says how. */
+export async function payloadOf(
+  { engine }: Pick<DurableCalls, 'engine'>,
+  name: string,
+  text: string,
+  schema: unknown,
+): Promise<unknown> {
+  const payload: unknown = engine.serializer.deserialize(text)
+  if (schema === undefined) {
+    return payload
+  }
+  try {
+    return await validatorOf(schema as never)(payload)
+  } catch (error) {
+    throw new DurableExecutionError(`Invalid payload of signal ${name}: ${messageOf(error)}`, false, {
+      cause: error,
+    })
+  }
 }

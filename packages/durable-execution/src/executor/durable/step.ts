@@ -73,6 +73,7 @@ export function runTries<T>(
   if (!isNew) {
     return resume<T>(calls, call, options, workOf)
   }
+  calls.writer.assertRoom(1)
   const work = workOf()
   const performed = perform(work)
   return typeof performed === 'string'
@@ -100,9 +101,11 @@ async function resume<T>(
   const guesses = (): Array<string> => [tryId(call.id, retryAttempts, 0), ...idsAhead(calls, call)]
   const [done] = await calls.insist(async () => await history.get([call.id], guesses))
   checkKind(done, '#step', call, executionId)
-  return done?.output === undefined
-    ? await tryUntilDone<T>(calls, call, options, workOf())
-    : engine.serializer.deserialize<T>(done.output)
+  if (done?.output !== undefined) {
+    return engine.serializer.deserialize<T>(done.output)
+  }
+  calls.writer.assertRoom(1)
+  return await tryUntilDone<T>(calls, call, options, workOf())
 }
 
 /** Does the work, `first` being its first try if that was begun already. */

@@ -18,18 +18,17 @@ export class StepsAtWork {
   /** Calls the function; it is at work until what it gives has settled. */
   during<T>(fn: () => MaybePromise<T>): MaybePromise<T> {
     this.#count += 1
-    let result: MaybePromise<T>
     try {
-      result = fn()
+      const result = fn()
+      if (isPromiseLike(result)) {
+        return this.#untilEnded(result)
+      }
+      this.#ended()
+      return result
     } catch (error) {
       this.#ended()
       throw error
     }
-    if (isPromiseLike(result)) {
-      return this.#untilEnded(result)
-    }
-    this.#ended()
-    return result
   }
 
   async #untilEnded<T>(work: Promise<T>): Promise<T> {

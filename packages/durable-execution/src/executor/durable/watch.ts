@@ -2,6 +2,7 @@
 
 import { type Timer } from '../../base/clock.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { type Engine } from '../engine.ts'
 
 // So many are listened for; the rest is found by looking.
@@ -11,6 +12,16 @@ const NOTHING: ReadonlySet<string> = new Set()
 
 /** Calls the function when a row with one of the ids may have changed, until the function that it gives is called. */
 export type OnTold = (executionIds: ReadonlyArray<string>, fn: () => void) => () => void
+
+/** A call that waits for something outside. */
+export type Wait = {
+  /** What the row says of it. */
+  suspension: () => DurableSuspensionStorageObject
+  /** Rows that end the wait when they come, or change. */
+  ids: () => ReadonlyArray<string>
+  /** Those rows may have come or changed, and were read. */
+  onLook: () => void
+}
 
 /** What is waited for. */
 export type Watched = {

@@ -47,6 +47,8 @@ export class Writer {
   #pending: Pending | undefined
   #isWriting = false
   #isMarked: boolean
+  /** Whether this run has written a state. */
+  #hasState = false
   #written = 0
 
   constructor(attempt: Attempt, doors: WriterDoors, owner: WriterOwner) {
@@ -111,8 +113,7 @@ export class Writer {
     this.#count(1)
     const pending = this.#next()
     pending.records.push(record)
-    if (!this.#isMarked) {
-      this.#isMarked = true
+    if (!this.#isMarked && !pending.hasCompensations) {
       pending.hasCompensations = true
       const executionId = compensationMarkId(prefix)
       // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
@@ -175,6 +176,10 @@ export class Writer {
 
   #ended(pending: Pending, result: WriteResult): void {
     this.#note(pending)
+    if (result === 'accepted') {
+      this.#isMarked ||= pending.hasCompensations
+      this.#hasState ||= pending.state !== undefined
+    }
     for (const waiting of pending.waiting) {
       if (result === 'accepted') {
         waiting.resolve()
@@ -200,7 +205,8 @@ export class Writer {
       writes.hasCompensations = true
     }
     if (state !== undefined) {
-      writes.state = state
+      // An earlier write may have been accepted since it was asked for.
+      writes.state = { ...state, isThere: state.isThere || this.#hasState }
     }
     return writes
   }

@@ -56,11 +56,7 @@ export function createMemoryTransaction(store: RowStore, isOver: () => boolean):
       // One copy serves all rows: what is in a row never changes, so they may share it.
       const change = keepUpdate(update)
       for (const row of found) {
-        if (typeof change === 'number') {
-          store.touch(row, change)
-        } else {
-          store.update(row, change)
-        }
+        store.update(row, change)
       }
       return idsOf(found)
     },
@@ -171,11 +167,7 @@ function renewHeld(store: RowStore, renew: DurableStorageRenew): Array<DurableSt
   for (const { executionId, leaseId } of renew.leases) {
     const row = store.get(executionId)
     if (row?.status === 'running' && row.leaseId === leaseId) {
-      if (typeof change === 'number') {
-        store.touch(row, change)
-      } else {
-        store.update(row, change)
-      }
+      store.update(row, change)
       renewed.push({ executionId })
     }
   }

@@ -102,9 +102,8 @@ export class FlowRun {
     this.#prefix = idPrefix(executionId)
     this.#attempt = context.attempt
     const undoing = this.#row(compensationId(this.#prefix))
-    // Only who undoes is told how the execution ended.
-    this.isReplay =
-      undoing !== undefined && this.#row(executionId)?.error?.message === context.prevError?.message
+    // Who undoes was claimed after the last run of the execution.
+    this.isReplay = undoing !== undefined && context.fencingToken > startOf(this.#row(executionId))
     this.runId = this.isReplay && undoing !== undefined ? undoing.executionId : executionId
     const isHeld = witness.options.holderOf(this.runId) === by
     this.#startedAt = this.isReplay ? (isHeld ? startOf(undoing) : NaN) : context.fencingToken

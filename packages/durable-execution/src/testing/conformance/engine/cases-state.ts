@@ -50,6 +50,25 @@ export const STATE_CASES: Array<EngineConformanceCase> = [
   ),
 
   engineCase(
+    'state.last_wins',
+    'a state that is told again and again is written each time at once',
+    async (world) => {
+      const { executor, flow } = await started(world, async (ctx) => {
+        for (let done = 1; done <= 20; done += 1) {
+          await ctx.setState(done)
+        }
+      })
+      const handle = await executor.enqueueTask(flow, undefined)
+      assert.equal((await world.finish(handle)).status, 'completed')
+      assert.equal(await world.until(handle.getState()), 20)
+      assert.deepEqual(
+        world.logs.filter(({ message }) => message.includes('could not be stored')),
+        [],
+      )
+    },
+  ),
+
+  engineCase(
     'state.told',
     'there is no state before one was told, and none of what was deleted',
     async (world) => {

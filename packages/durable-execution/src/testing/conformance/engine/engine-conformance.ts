@@ -68,6 +68,7 @@ import { TASK_ID_CASES } from './cases-task-ids.ts'
 import { TIMEOUT_CASES } from './cases-timeouts.ts'
 import { TOLERATED_FAILURES_CASES } from './cases-tolerated-failures.ts'
 import { UNDOING_ALL_CASES } from './cases-undoing-all.ts'
+import { UNDOING_AS_IT_WAS_CASES } from './cases-undoing-as-it-was.ts'
 import { TRANSACTION_CASES } from './cases-transactions.ts'
 import { TRANSACTION_BESIDE_CASES } from './cases-transactions-beside.ts'
 import { TRANSACTION_IN_CODE_CASES } from './cases-transactions-in-code.ts'
@@ -215,6 +216,7 @@ const DURABLE_CODE: EngineTheme = {
     ...COMPENSATING_CASES,
     ...COMPENSATING_END_CASES,
     ...UNDOING_ALL_CASES,
+    ...UNDOING_AS_IT_WAS_CASES,
   ],
   needsOptionalFields: {
     'awaited.priority': 'the priority is not among the fields it keeps',

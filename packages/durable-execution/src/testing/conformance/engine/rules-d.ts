@@ -21,6 +21,7 @@ import { STOPPED_STEP_RULES } from './cases-stopped-steps.ts'
 import { SUSPENDED_RULES } from './cases-suspended.ts'
 import { TRANSACTION_IN_CODE_RULES } from './cases-transactions-in-code.ts'
 import { UNDOING_ALL_RULES } from './cases-undoing-all.ts'
+import { UNDOING_AS_IT_WAS_RULES } from './cases-undoing-as-it-was.ts'
 
 export const RULES_D: Record<string, string> = {
   ...STEP_RULES,
@@ -43,5 +44,6 @@ export const RULES_D: Record<string, string> = {
   ...CODE_DEADLINE_RULES,
   ...COMPENSATING_RULES,
   ...UNDOING_ALL_RULES,
+  ...UNDOING_AS_IT_WAS_RULES,
   ...COMPENSATING_END_RULES,
 }
