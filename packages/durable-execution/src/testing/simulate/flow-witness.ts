@@ -102,8 +102,10 @@ export class FlowRun {
     this.#prefix = idPrefix(executionId)
     this.#attempt = context.attempt
     const undoing = this.#row(compensationId(this.#prefix))
-    // Who undoes was claimed after the last run of the execution.
-    this.isReplay = undoing !== undefined && context.fencingToken > startOf(this.#row(executionId))
+    // Who undoes has the token of its own claim, which is later than the last run of the execution, or is of a clock that is behind.
+    const token = context.fencingToken
+    this.isReplay =
+      undoing !== undefined && (token === startOf(undoing) || token > startOf(this.#row(executionId)))
     this.runId = this.isReplay && undoing !== undefined ? undoing.executionId : executionId
     const isHeld = witness.options.holderOf(this.runId) === by
     this.#startedAt = this.isReplay ? (isHeld ? startOf(undoing) : NaN) : context.fencingToken
