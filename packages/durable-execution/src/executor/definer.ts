@@ -21,6 +21,7 @@ import {
   type SequentialDurableTasks,
 } from '../task/sequential.ts'
 import { createBuilder, type DurableTaskBuilder } from './builder.ts'
+
 /**
  * What an executor offers to define tasks with.
  *

@@ -7,7 +7,7 @@ import { type MaybePromise } from '../base/promise.ts'
 import { type NewChild } from '../machine/event.ts'
 import { type DurableChildTask, type TaskDefinition } from '../task/define.ts'
 import { resolveWishes } from '../task/enqueue-options.ts'
-import { resolveEnqueueOptions } from '../task/options.ts'
+import { isGiven, resolveEnqueueOptions } from '../task/options.ts'
 import { checkInput } from '../task/schema.ts'
 import { type Engine } from './engine.ts'
 
@@ -49,13 +49,13 @@ export function prepareChild(
   if (definition === undefined) {
     throw new DurableExecutionError(`Child task ${childTaskId} not found`, false)
   }
-  if (child.options?.transaction !== undefined && child.options.transaction !== null) {
+  if (isGiven(child.options?.transaction)) {
     throw new DurableExecutionError(
       `Option transaction of child task ${childTaskId} is not possible: children appear in one transaction with their parent's outcome. Leave it out.`,
       false,
     )
   }
-  if (child.options?.idempotencyKey !== undefined && child.options.idempotencyKey !== null) {
+  if (isGiven(child.options?.idempotencyKey)) {
     throw new DurableExecutionError(
       `Option idempotencyKey of child task ${childTaskId} is not possible: a child is of one parent, and appears once with its outcome. Leave it out.`,
       false,

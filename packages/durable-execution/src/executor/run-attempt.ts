@@ -4,6 +4,7 @@ import { type CancelSignal } from '../base/cancel.ts'
 import {
   DurableExecutionError,
   type DurableExecutionErrorStorageObject,
+  fromErrorStorageObject,
   toDurableExecutionError,
   toErrorStorageObject,
 } from '../base/errors.ts'
@@ -13,6 +14,7 @@ import { deadlineExceeded, isDeadlineOver } from '../machine/deadline.ts'
 import { type Lease } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { damagedField } from '../machine/damage.ts'
+import { childrenAtWork } from '../machine/parent.ts'
 import { isCompensation } from '../machine/records.ts'
 import { type Settlement } from '../store/settle.ts'
 import { type CodeOf, createRunContext } from '../task/context.ts'
@@ -116,10 +118,7 @@ function eventOfOutcome(
     return { kind: 'succeeded', executionId, lease, runOutput }
   }
   if (calls?.hasOpenChildren === true) {
-    throw new DurableExecutionError(
-      `Task ${row.taskId} returned while children that it started by ctx.runTask were at work. Await them before it returns, or return them as children.`,
-      false,
-    )
+    throw fromErrorStorageObject(childrenAtWork(row))
   }
   return fannedOutEvent({ executionId, lease, runOutput }, definition, outcome.childrenTasks, engine)
 }

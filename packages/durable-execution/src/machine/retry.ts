@@ -19,3 +19,14 @@ export function nextAttemptAt(retry: DurableTaskRetryOptions, retries: number, n
 export function nextAttemptAfterLossAt(losses: number, now: Millis): Millis {
   return losses <= 1 ? now : now + Math.min(LIMITS.lossBackoffMs * 2 ** (losses - 2), LIMITS.lossBackoffMaxMs)
 }
+
+/**
+ * How often what an execution did is tried to be undone, where the code does not say: it must be, though the storage or the outside
+ * world is away for a while.
+ */
+export const COMPENSATION_RETRIES: DurableTaskRetryOptions = {
+  maxAttempts: 10,
+  baseDelayMs: 1_000,
+  delayMultiplier: 2,
+  maxDelayMs: 60_000,
+}

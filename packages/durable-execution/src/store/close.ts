@@ -6,6 +6,7 @@ import { FINISHED_STATUSES, isFinishedStatus } from '../machine/status.ts'
 import { endedBadly, mayBeUndone, mayHaveOpenBelow, parentEndedMessage } from '../machine/parent.ts'
 import { compensationId, compensationMarkId, idPrefix } from '../machine/records.ts'
 import { type NewChild, type Refusal } from '../machine/event.ts'
+import { COMPENSATION_RETRIES } from '../machine/retry.ts'
 import { type DurableStorageTx } from '../storage/contract.ts'
 import { cancelActive } from './cancel.ts'
 import { decideInTransaction, type StoreDoors } from './decision.ts'
@@ -48,9 +49,6 @@ export async function closeFinished(
     return { results: decision.results, effects: effectsOf(decision) }
   })
 }
-
-// What was done must be undone though the storage or the outside world is away for a while.
-const COMPENSATION_RETRIES = { maxAttempts: 10, baseDelayMs: 1_000, delayMultiplier: 2, maxDelayMs: 60_000 }
 
 /** The executions that are to undo what those did that ended badly, and said that there is something to undo. */
 async function findCompensations(

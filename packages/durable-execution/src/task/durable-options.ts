@@ -4,7 +4,8 @@ import { type Millis } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { type DurableTaskRetryOptions } from '../machine/execution.ts'
-import { resolveRetryOptions, shown } from './options.ts'
+import { isGiven, resolveRetryOptions, shown } from './options.ts'
+import { validatorOf } from './schema.ts'
 
 export type ResolvedStepOptions = {
   retryOptions: DurableTaskRetryOptions
@@ -29,14 +30,14 @@ export function resolveStepOptions(name: string, given: unknown): ResolvedStepOp
 export function resolveWaitOptions(
   name: string,
   given: unknown,
-): { timeoutMs: number | undefined; schema: unknown } {
+): { timeoutMs: number | undefined; validate: ((payload: unknown) => Promise<unknown>) | undefined } {
   if (!isGiven(given)) {
-    return { timeoutMs: undefined, schema: undefined }
+    return { timeoutMs: undefined, validate: undefined }
   }
   const options = checkObject(`the wait for signal ${name}`, given)
   return {
     timeoutMs: resolveMs(`the wait for signal ${name}`, options['timeoutMs'], 0),
-    schema: options['schema'] ?? undefined,
+    validate: isGiven(options['schema']) ? validatorOf(options['schema'] as never) : undefined,
   }
 }
 
@@ -75,8 +76,4 @@ function checkObject(about: string, given: unknown): Record<string, unknown> {
     throw new DurableExecutionError(`Invalid options for ${about}: they must be an object`, false)
   }
   return given as Record<string, unknown>
-}
-
-function isGiven<T>(value: T | null | undefined): value is T {
-  return value !== undefined && value !== null
 }

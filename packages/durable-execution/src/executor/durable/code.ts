@@ -6,7 +6,6 @@ import { stateId } from '../../machine/records.ts'
 import { type DurableChildTask } from '../../task/define.ts'
 import { DURABLE_CALLS, type DurableCode } from '../../task/durable-context.ts'
 import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
-import { validatorOf } from '../../task/schema.ts'
 import { type Batch, runChildren } from './children.ts'
 import { type DurableCalls } from './calls.ts'
 import { checkKind, checkName } from './names.ts'
@@ -37,13 +36,9 @@ const MAKERS: {
     }),
   waitForSignal: (calls) => (name: string, options?: unknown) =>
     calls.call('waitForSignal', name, async (call) => {
-      const { timeoutMs, schema } = resolveWaitOptions(call.name, options)
-      if (schema !== undefined) {
-        // One that is none is refused before anything is waited for.
-        validatorOf(schema as never)
-      }
+      const { timeoutMs, validate } = resolveWaitOptions(call.name, options)
       const text = await waitForSignal(calls, call, timeoutMs)
-      return await payloadOf(calls, call.name, text, schema)
+      return await payloadOf(calls, call.name, text, validate)
     }),
   runTask:
     (calls) =>

@@ -12,12 +12,11 @@ import {
   toErrorStorageObject,
 } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
+import { COMPENSATION_RETRIES } from '../../machine/retry.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
 import { type Registered, Replay } from './replay.ts'
-
-const UNDO_RETRIES = { maxAttempts: 10, baseDelayMs: 1_000, delayMultiplier: 2, maxDelayMs: 60_000 }
 
 /** Undoes what the parent of this execution did; gives the names of what was undone. */
 export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: unknown): Promise<RunOutcome> {
@@ -61,7 +60,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   const all = order.flatMap((id) => registered.get(id) ?? [])
   for (const { name, fn, options } of all.toReversed()) {
     try {
-      await code.step(name, fn, { ...options, retryOptions: options?.retryOptions ?? UNDO_RETRIES })
+      await code.step(name, fn, { ...options, retryOptions: options?.retryOptions ?? COMPENSATION_RETRIES })
       undone.push(name)
     } catch (error) {
       // What else there is to undo is undone all the same.

@@ -217,9 +217,9 @@ export class Replay {
     if (signal === undefined) {
       return undefined
     }
-    const { schema } = resolveWaitOptions(name, options)
+    const { validate } = resolveWaitOptions(name, options)
     try {
-      return { value: await payloadOf(this.#calls, name, signal.output ?? '', schema) }
+      return { value: await payloadOf(this.#calls, name, signal.output ?? '', validate) }
     } catch (error) {
       return { error }
     }

@@ -6,7 +6,7 @@ import { type OnTold } from './watch.ts'
 import { type WriterDoors } from './writer.ts'
 
 /** What the calls need of the run that they belong to. */
-export type CallsDoors = Pick<WriterDoors, 'write' | 'lose'> & {
+export type CallsDoors = WriterDoors & {
   records: RecordReader
   onTold: OnTold
   /** Whether the run's outcome is fixed, or of no interest any more. */

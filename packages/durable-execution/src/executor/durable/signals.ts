@@ -7,7 +7,6 @@ import { type Millis } from '../../base/clock.ts'
 import { DurableExecutionError, DurableExecutionTimedOutError, messageOf } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { signalId, timeoutId } from '../../machine/records.ts'
-import { validatorOf } from '../../task/schema.ts'
 import { type Call, type DurableCalls } from './calls.ts'
 import { checkKind } from './names.ts'
 
@@ -210,14 +209,14 @@ export async function payloadOf(
   { engine }: Pick<DurableCalls, 'engine'>,
   name: string,
   text: string,
-  schema: unknown,
+  validate: ((payload: unknown) => Promise<unknown>) | undefined,
 ): Promise<unknown> {
   const payload: unknown = engine.serializer.deserialize(text)
-  if (schema === undefined) {
+  if (validate === undefined) {
     return payload
   }
   try {
-    return await validatorOf(schema as never)(payload)
+    return await validate(payload)
   } catch (error) {
     throw new DurableExecutionError(`Invalid payload of signal ${name}: ${messageOf(error)}`, false, {
       cause: error,

@@ -2,8 +2,7 @@
 
 import { type KeptRow } from './kept-row.ts'
 
-// What separates the id of an execution from the rest. The second sorts behind all that begins with the first two.
-const SEPARATOR = /[!:]/
+// The range of one group: `!` and `:` separate the id of an execution from the rest, and `;` sorts behind both.
 const [FIRST, BEHIND_LAST] = ['!', ';']
 
 /** Some rows, in groups. */
@@ -34,7 +33,7 @@ export function createIdGroups(): IdGroups {
     },
     find: (from, to) => {
       const name = from.slice(0, -1)
-      const isGroup = from === name + FIRST && to === name + BEHIND_LAST && !SEPARATOR.test(name)
+      const isGroup = from === name + FIRST && to === name + BEHIND_LAST && groupOf(name) === undefined
       return isGroup ? [...(groups.get(name) ?? [])] : undefined
     },
   }
