@@ -141,8 +141,8 @@ class Simulation {
       worker.goOn()
       worker.start()
     }
-    // What a worker that stood still until now was asked to enqueue appears only now.
-    await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS)
+    // What was slow on its way, and what a worker that stood still was asked to enqueue, appears only now.
+    await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS + this.#slowestMs())
     const lastMs = this.#scheduler.now + SETTLE_MS
     while (
       this.#observer.violations.length === 0 &&
@@ -158,7 +158,7 @@ class Simulation {
     for (const sentence of unsettled(this.#server.rows.values()).slice(0, 5)) {
       this.#report('L5', '', `${SETTLE_MS} ms after the last trouble ${sentence}`)
     }
-    await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS + this.#slowestMs())
+    await this.#runUntil(this.#scheduler.now + AFTERWARDS_MS)
     const { acknowledged, cancelAsked, cancelAnswers, keyed } = this.#clients
     const toleranceMs = this.#plan.expireMs / 3
     this.#observer.violations.push(
