@@ -1,9 +1,9 @@
 /** What a task's function is given beside its input. */
 
-import { type CancelSignal, toAbortSignal } from '../base/cancel.ts'
+import { type CancelSignal, withAbortSignal } from '../base/cancel.ts'
 import { type DurableExecutionErrorStorageObject } from '../base/errors.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
-import { DURABLE_CALLS, type DurableCode } from './durable-context.ts'
+import { type DurableCode } from './durable-context.ts'
 
 /**
  * The context of one attempt.
@@ -31,24 +31,15 @@ export type DurableTaskRunContext = {
   fencingToken: number
 } & DurableCode
 
-// One accessor for all: written in the literal it would be made anew for each attempt, at 600 bytes and 2 µs.
-const ABORT_SIGNAL: PropertyDescriptor & ThisType<DurableTaskRunContext> = {
-  get() {
-    return toAbortSignal(this.cancelSignal)
-  },
-  enumerable: true,
-  configurable: true,
-}
-
 /** Gives the durable calls of the attempt; made when the first is asked for, since most tasks never ask. */
 export type CodeOf = (attempt: ContextOf) => DurableCode
 
 /** What a context is made of. */
 export type ContextOf = { row: ExecutionRow; cancelSignal: CancelSignal; shutdownSignal: CancelSignal }
 
-class RunContext {
-  readonly #attempt: ContextOf
-  readonly #codeOf: CodeOf
+type Call = (...given: Array<unknown>) => Promise<unknown>
+
+class RunContext implements Record<keyof DurableCode, Call> {
   taskId: string
   executionId: string
   cancelSignal: CancelSignal
@@ -57,11 +48,17 @@ class RunContext {
   idempotencyKey: string
   fencingToken: number
   declare prevError?: DurableExecutionErrorStorageObject
+  step: Call
+  transaction: Call
+  sleep: Call
+  waitForSignal: Call
+  runTask: Call
+  runTasks: Call
+  compensate: Call
+  setState: Call
 
   constructor(attempt: ContextOf, codeOf: CodeOf) {
     const { row, cancelSignal, shutdownSignal } = attempt
-    this.#attempt = attempt
-    this.#codeOf = codeOf
     this.taskId = row.taskId
     this.executionId = row.executionId
     this.cancelSignal = cancelSignal
@@ -72,29 +69,20 @@ class RunContext {
     if (row.error !== undefined) {
       this.prevError = row.error
     }
-  }
-
-  static code(context: RunContext): DurableCode {
-    return context.#codeOf(context.#attempt)
+    // Its own, where accessors of the class would be lost to a copy; a function is small and quick to make.
+    const code = (): Record<keyof DurableCode, Call> => codeOf(attempt) as Record<keyof DurableCode, Call>
+    this.step = (...given) => code().step(...given)
+    this.transaction = (...given) => code().transaction(...given)
+    this.sleep = (...given) => code().sleep(...given)
+    this.waitForSignal = (...given) => code().waitForSignal(...given)
+    this.runTask = (...given) => code().runTask(...given)
+    this.runTasks = (...given) => code().runTasks(...given)
+    this.compensate = (...given) => code().compensate(...given)
+    this.setState = (...given) => code().setState(...given)
   }
 }
 
-for (const name of DURABLE_CALLS) {
-  Object.defineProperty(RunContext.prototype, name, {
-    get(this: RunContext) {
-      return RunContext.code(this)[name]
-    },
-  })
-}
-
-/**
- * Makes the context of an attempt. Its abort signal is made on first use: most tasks never ask. It is a
- * property like the others, so that a copy of the context has it too.
- */
+/** Makes the context of an attempt. */
 export function createRunContext(attempt: ContextOf, codeOf: CodeOf): DurableTaskRunContext {
-  return Object.defineProperty(
-    new RunContext(attempt, codeOf),
-    'abortSignal',
-    ABORT_SIGNAL,
-  ) as unknown as DurableTaskRunContext
+  return withAbortSignal(new RunContext(attempt, codeOf)) as unknown as DurableTaskRunContext
 }

@@ -1,6 +1,6 @@
 /** Steps: work that is done once, and whose result is remembered. */
 
-import { type CancelSignal, toAbortSignal } from '../../base/cancel.ts'
+import { type CancelSignal, toAbortSignal, withAbortSignal } from '../../base/cancel.ts'
 import {
   DurableExecutionError,
   DurableExecutionTimedOutError,
@@ -172,7 +172,7 @@ export function callInTime<T>(
 ): MaybePromise<T> {
   const { cancelSignal } = calls.attempt
   if (timeoutMs === undefined) {
-    return insideFunction(calls.mark, kind, call.name, () => fn(new StepContext(call, number, cancelSignal)))
+    return insideFunction(calls.mark, kind, call.name, () => fn(contextOf(call, number, cancelSignal)))
   }
   const { clock } = calls.engine.doors
   return new Promise<T>((resolve, reject) => {
@@ -183,7 +183,7 @@ export function callInTime<T>(
       reject(error)
     })
     const abortSignal = AbortSignal.any([toAbortSignal(cancelSignal), stop.signal])
-    const context = new StepContext(call, number, cancelSignal, abortSignal)
+    const context = { attempt: number, idempotencyKey: call.id, cancelSignal, abortSignal }
     const ended = async (): Promise<T> => await insideFunction(calls.mark, kind, call.name, () => fn(context))
     ended()
       .then(resolve, reject)
@@ -191,23 +191,8 @@ export function callInTime<T>(
   })
 }
 
-class StepContext implements DurableStepContext {
-  readonly attempt: number
-  readonly idempotencyKey: string
-  readonly cancelSignal: CancelSignal
-  readonly #abortSignal: AbortSignal | undefined
-
-  constructor({ id }: Call, number: number, cancelSignal: CancelSignal, abortSignal?: AbortSignal) {
-    this.attempt = number
-    this.idempotencyKey = id
-    this.cancelSignal = cancelSignal
-    this.#abortSignal = abortSignal
-  }
-
-  // Made when it is asked for, which most steps never do.
-  get abortSignal(): AbortSignal {
-    return this.#abortSignal ?? toAbortSignal(this.cancelSignal)
-  }
+function contextOf({ id }: Call, number: number, cancelSignal: CancelSignal): DurableStepContext {
+  return withAbortSignal({ attempt: number, idempotencyKey: id, cancelSignal })
 }
 
 /** The failed try that is remembered. */

@@ -113,13 +113,28 @@ const startCases: Array<EngineConformanceCase> = [
   ),
 
   engineCase('run.context', 'a copy of the context has all that the context has', async (world) => {
-    const { contexts } = await runEndings(world, [() => 'ok'])
-    const [ctx] = contexts
-    assert.ok(ctx !== undefined)
-    const copy = { ...ctx }
-    assert.equal(copy.abortSignal, ctx.abortSignal)
-    assert.equal(copy.abortSignal.aborted, false)
-    assert.equal(copy.executionId, ctx.executionId)
+    const executor = world.newExecutor()
+    const task = executor.task({
+      id: 'copying',
+      timeoutMs: 5_000,
+      run: async (ctx) => {
+        const copy = { ...ctx, mine: 1 }
+        assert.equal(copy.abortSignal, ctx.abortSignal)
+        assert.equal(copy.abortSignal.aborted, false)
+        assert.equal(copy.executionId, ctx.executionId)
+        await copy.sleep('none', 0)
+        const { step } = copy
+        return await step('of a copy', (inner) => {
+          const copyOfStep = { ...inner }
+          assert.equal(copyOfStep.abortSignal, ctx.abortSignal)
+          return copyOfStep.attempt
+        })
+      },
+    })
+    await executor.start()
+    const finished = await world.finish(await executor.enqueueTask(task, undefined))
+    assert.equal(finished.status, 'completed')
+    assert.equal(finished.output, 0)
   }),
 
   engineCase(
