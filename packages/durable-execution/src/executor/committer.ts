@@ -91,8 +91,8 @@ export class Committer {
       failuresInARow += 1
       const { next, isStorageAway } = await this.#afterFailure(group, error)
       groups.push(...next)
-      // While others may still go through there is nothing to wait for.
-      if (isStorageAway || failuresInARow > groups.length) {
+      // While others may still go through there is nothing to wait for, nor when all is said.
+      if (groups.length > 0 && (isStorageAway || failuresInARow > groups.length)) {
         await pauseAfter(failuresInARow, this.#engine.doors)
       }
     }
@@ -142,7 +142,8 @@ export class Committer {
       return { next: [{ ...group, isRepeat: true }], isStorageAway: true }
     }
     if (outcomes.length === 1) {
-      return { next: [await this.#afterFailureAlone(group, outcome, error)], isStorageAway: false }
+      const next = await this.#afterFailureAlone(group, outcome, error)
+      return { next: next === undefined ? [] : [next], isStorageAway: false }
     }
     const half = Math.ceil(outcomes.length / 2)
     const halves = [outcomes.slice(0, half), outcomes.slice(half)]
@@ -157,7 +158,7 @@ export class Committer {
     { outcomes, failuresAlone }: Group,
     outcome: Outcome,
     error: unknown,
-  ): Promise<Group> {
+  ): Promise<Group | undefined> {
     if (isOfTheMoment(error) || !(await this.#canTouch(outcome))) {
       // A connection broke, somebody holds the row, or the storage has gone: that says nothing of the outcome.
       return { outcomes, isRepeat: true, failuresAlone }
@@ -170,7 +171,7 @@ export class Committer {
       outcome.onWritten({
         error: new DurableExecutionError(`Could not be stored: ${messageOf(error)}`, false),
       })
-      return { outcomes: [], isRepeat: false, failuresAlone: 0 }
+      return undefined
     }
     const event = failedEvent(outcome.run, {
       errorType: 'generic',
@@ -218,11 +219,12 @@ export class Committer {
     return { ...group, outcomes }
   }
 
-  #logRefusal({ run }: Outcome, result: 'accepted' | Refusal): void {
+  #logRefusal({ run, onWritten }: Outcome, result: 'accepted' | Refusal): void {
     if (result !== 'accepted' && result !== 'repeated') {
       const { taskId, executionId } = run.row
+      const what = onWritten === undefined ? 'The outcome' : 'A result on the way'
       this.#engine.logger.info(
-        `The outcome of task ${taskId} (execution ${executionId}) is ignored (${result}): it was cancelled, ` +
+        `${what} of task ${taskId} (execution ${executionId}) is ignored (${result}): it was cancelled, ` +
           'or its lease had lapsed and somebody else has it',
       )
     }

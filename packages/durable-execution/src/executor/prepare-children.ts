@@ -51,13 +51,13 @@ export function prepareChild(
   }
   if (isGiven(child.options?.transaction)) {
     throw new DurableExecutionError(
-      `Option transaction of child task ${childTaskId} is not possible: children appear in one transaction with their parent's outcome. Leave it out.`,
+      `Option transaction of child task ${childTaskId} is not possible: children appear in one transaction with what their parent did. Leave it out.`,
       false,
     )
   }
   if (isGiven(child.options?.idempotencyKey)) {
     throw new DurableExecutionError(
-      `Option idempotencyKey of child task ${childTaskId} is not possible: a child is of one parent, and appears once with its outcome. Leave it out.`,
+      `Option idempotencyKey of child task ${childTaskId} is not possible: a child belongs to its parent, and appears once for it. Leave it out.`,
       false,
     )
   }

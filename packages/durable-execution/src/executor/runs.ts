@@ -165,7 +165,7 @@ export class Runs {
       run.isToldToLeave = true
       OwnCancelSignal.cancel(run.cancelSignal, reason)
       if (isWaiting(run)) {
-        this.leave(run, releasedEvent(run))
+        run.calls?.giveBack()
       }
     }
   }

@@ -30,7 +30,10 @@ export type DurableStepContext = {
  * @category Durable code
  */
 export type DurableStepOptions = {
-  /** When and how often a failed try is repeated; default: never. Between tries with a pause the execution holds no slot. */
+  /**
+   * When and how often a failed try is repeated; default: never, and 10 times within some 7 minutes for `ctx.compensate`. Between tries with
+   * a pause the execution holds no slot.
+   */
   retryOptions?: DurableTaskRetryOptions | null | undefined
   /** How long one try may take, in milliseconds: an integer, 1 or more; default: as long as the run. */
   timeoutMs?: number | null | undefined

@@ -14,15 +14,15 @@ export type ResolvedStepOptions = {
 
 const NO_OPTIONS: ResolvedStepOptions = { retryOptions: { maxAttempts: 0 }, timeoutMs: undefined }
 
-/** The options of a step. */
-export function resolveStepOptions(name: string, given: unknown): ResolvedStepOptions {
+/** The options of a step, or of what is like one. */
+export function resolveStepOptions(about: string, given: unknown): ResolvedStepOptions {
   if (!isGiven(given)) {
     return NO_OPTIONS
   }
-  const options = checkObject(`step ${name}`, given)
+  const options = checkObject(about, given)
   return {
-    retryOptions: resolveRetryOptions(`step ${name}`, options['retryOptions']),
-    timeoutMs: resolveMs(`step ${name}`, options['timeoutMs'], 1),
+    retryOptions: resolveRetryOptions(about, options['retryOptions']),
+    timeoutMs: resolveMs(about, options['timeoutMs'], 1),
   }
 }
 

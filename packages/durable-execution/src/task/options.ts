@@ -105,7 +105,7 @@ export function resolveTaskOptions(options: DurableTaskCommonOptions): ResolvedO
   refuseUnbuiltOptions('task', about, options)
   checkMaxLosses(options.maxLosses, `Invalid max losses for ${about}`)
   return {
-    retryOptions: resolveRetryOptions(options.id, options.retryOptions),
+    retryOptions: resolveRetryOptions(about, options.retryOptions),
     sleepMsBeforeRun: resolveSleepMs(options.id, options.sleepMsBeforeRun),
     timeoutMs: resolveTimeoutMs(options.id, options.timeoutMs),
   }
@@ -132,7 +132,7 @@ export function resolveEnqueueOptions(
   }
   return {
     retryOptions: isGiven(given.retryOptions)
-      ? resolveRetryOptions(taskId, given.retryOptions)
+      ? resolveRetryOptions(`task ${taskId}`, given.retryOptions)
       : own.retryOptions,
     sleepMsBeforeRun: isGiven(given.sleepMsBeforeRun)
       ? resolveSleepMs(taskId, given.sleepMsBeforeRun)
@@ -150,9 +150,9 @@ export function checkMaxLosses(value: unknown, what: string): void {
 }
 
 /** Checks how often something is retried. */
-export function resolveRetryOptions(taskId: string, given: unknown): DurableTaskRetryOptions {
+export function resolveRetryOptions(about: string, given: unknown): DurableTaskRetryOptions {
   const refuse = (reason: string): never => {
-    throw new DurableExecutionError(`Invalid retry options for task ${taskId}: ${reason}`, false)
+    throw new DurableExecutionError(`Invalid retry options for ${about}: ${reason}`, false)
   }
   if (!isGiven(given)) {
     return { maxAttempts: 0 }

@@ -19,6 +19,7 @@ import { calledInside, type StepMark } from './inside.ts'
 import { Moments } from './moments.ts'
 import { checkName } from './names.ts'
 import { calledTooLate, never } from './never.ts'
+import { QuietTurn } from './quiet-turn.ts'
 import { type CallsDoors } from './run-doors.ts'
 import { StepsAtWork } from './steps-at-work.ts'
 import { type Wait, Watch } from './watch.ts'
@@ -42,11 +43,9 @@ export class DurableCalls {
   #watch: Watch | undefined
   /** Calls that are at work here. */
   #working = 0
-  /** Grows with each call that begins. */
-  #begun = 0
-  #isCheckDue = false
+  readonly #quiet: QuietTurn
   readonly #steps: StepsAtWork
-  /** Whether the run is to be given back once its steps have ended. */
+  /** Whether the run is to be given back as soon as that loses nothing. */
   #isLeaving = false
 
   constructor(engine: Engine, attempt: Attempt, doors: CallsDoors) {
@@ -57,6 +56,7 @@ export class DurableCalls {
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, doors, this)
     this.moments = new Moments(engine, doors)
+    this.#quiet = new QuietTurn(engine.doors.clock, () => this.#check())
     this.#steps = new StepsAtWork(this)
   }
 
@@ -100,7 +100,12 @@ export class DurableCalls {
     if (this.#doors.isOver()) {
       return never()
     }
-    this.#begun += 1
+    if (this.isToldToLeave) {
+      // What is done is kept, and nothing new begins: it could not end here.
+      this.giveBack()
+      return never()
+    }
+    this.#quiet.noteBegun()
     this.#working += 1
     this.#checkSoon()
     return new Promise((resolve, reject) => {
@@ -197,14 +202,13 @@ export class DurableCalls {
 
   /** No step is at work any more. */
   stepsEnded(): void {
-    if (this.#isLeaving) {
-      this.giveBack()
-    }
+    this.#leaveSoon()
     this.#doors.stepsEnded()
   }
 
   /** Nothing is being written any more. */
   onIdle(): void {
+    this.#leaveSoon()
     this.#checkSoon()
   }
 
@@ -230,34 +234,30 @@ export class DurableCalls {
     this.#waits.clear()
   }
 
-  /** The run is given back as it is: the executor stops. */
+  /** The run is given back, since the executor stops: once its steps have ended, and what they came to is written. */
   giveBack(): void {
-    if (this.#steps.areAtWork) {
-      // Others must not begin them while they are at work here.
-      this.#isLeaving = true
+    this.#isLeaving = true
+    this.#leaveSoon()
+  }
+
+  #leaveSoon(): void {
+    if (!this.#isLeaving) {
       return
     }
-    const { row, lease } = this.attempt
-    this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
+    // What has just ended is handed to the writer within this turn.
+    this.engine.doors.clock.setImmediate(() => {
+      if (!this.#steps.areAtWork && !this.writer.isWriting) {
+        const { row, lease } = this.attempt
+        this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
+      }
+    })
   }
 
   #checkSoon(): void {
     // Whoever begins to wait has this called.
-    if (this.#waits.size > 0 && !this.#isCheckDue && !this.#doors.isOver()) {
-      this.#isCheckDue = true
-      this.#checkAfter(this.#begun)
+    if (this.#waits.size > 0 && !this.#doors.isOver()) {
+      this.#quiet.await()
     }
-  }
-
-  #checkAfter(begun: number): void {
-    this.engine.doors.clock.setImmediate(() => {
-      if (this.#begun !== begun) {
-        this.#checkAfter(this.#begun)
-        return
-      }
-      this.#isCheckDue = false
-      this.#check()
-    })
   }
 
   #check(): void {

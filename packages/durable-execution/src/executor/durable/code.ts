@@ -21,13 +21,13 @@ const MAKERS: {
   step: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('step', name, (call) => {
       checkFunction(`Step ${call.name}`, fn)
-      const resolved = resolveStepOptions(call.name, options)
+      const resolved = resolveStepOptions(`step ${call.name}`, options)
       return runStep(calls, call, fn as StepFunction<unknown>, resolved)
     }),
   transaction: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('transaction', name, async (call) => {
       checkFunction(`Transaction ${call.name}`, fn)
-      const resolved = resolveStepOptions(call.name, options)
+      const resolved = resolveStepOptions(`transaction ${call.name}`, options)
       return await runTransaction(calls, call, fn as TransactionFunction<unknown>, resolved)
     }),
   sleep: (calls) => (name: string, msOrDate: unknown) =>
@@ -40,30 +40,20 @@ const MAKERS: {
       const text = await waitForSignal(calls, call, timeoutMs)
       return await payloadOf(calls, call.name, text, validate)
     }),
-  runTask:
-    (calls) =>
-    (
-      task: DurableChildTask['task'] | null | undefined,
-      input: unknown,
-      options?: { name?: unknown } | null,
-    ) => {
-      const name = options?.name ?? task?.id
-      return calls.call('runTask', name, async (call) => {
-        const child = { task, input, options } as DurableChildTask
-        const [output] = await runChildren(calls, { name: call.name, from: call.ordinal, children: [child] })
-        return output
-      })
-    },
-  runTasks: (calls) => (children: unknown) => runTasks(calls, children),
+  runTask: (calls) => async (task: unknown, input: unknown, options: unknown) => {
+    const [output] = await runTasks(calls, 'runTask', [{ task, input, options }])
+    return output
+  },
+  runTasks: (calls) => (children: unknown) => runTasks(calls, 'runTasks', children),
   compensate: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('compensate', name, async (call) => {
       checkFunction(`Compensation ${call.name}`, fn)
-      resolveStepOptions(call.name, options)
+      resolveStepOptions(`compensation ${call.name}`, options)
       const [known] = await calls.insist(async () => await calls.history.get([call.id]))
       checkKind(known, '#compensate', call, calls.attempt.row.executionId)
       if (known === undefined) {
         const record = { executionId: call.id, kind: '#compensate' as const }
-        await calls.writer.writeCompensation(record, calls.prefix)
+        await calls.writer.writeCompensation(record)
       }
     }),
   setState: (calls) => (state: unknown) =>
@@ -109,14 +99,14 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
 }
 
 /** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
-async function runTasks(calls: DurableCalls, children: unknown): Promise<Array<unknown>> {
-  const refusal = calls.refusalOf('runTasks')
+async function runTasks(calls: DurableCalls, what: string, children: unknown): Promise<Array<unknown>> {
+  const refusal = calls.refusalOf(what)
   if (refusal !== undefined) {
     throw refusal
   }
-  const places = placesOf(calls, children)
+  const places = placesOf(calls, what, children)
   const outputs = await Promise.all(
-    places.map(({ batch }) => calls.group('runTasks', async () => await runChildren(calls, batch))),
+    places.map(({ batch }) => calls.group(what, async () => await runChildren(calls, batch))),
   )
   const all: Array<unknown> = []
   for (const [index, { at }] of places.entries()) {
@@ -134,17 +124,20 @@ function checkFunction(about: string, fn: unknown): void {
 }
 
 /** The children by name, and where each stands in the list. */
-function placesOf(calls: DurableCalls, given: unknown): Array<{ batch: Batch; at: Array<number> }> {
+function placesOf(
+  calls: DurableCalls,
+  what: string,
+  given: unknown,
+): Array<{ batch: Batch; at: Array<number> }> {
   if (!Array.isArray(given)) {
     throw new DurableExecutionError(
-      'ctx.runTasks needs an array of children: { task, input, options? }',
+      `ctx.${what} needs an array of children: { task, input, options? }`,
       false,
     )
   }
   const places = new Map<string, Array<number>>()
   for (const [index, child] of (given as Array<DurableChildTask | null | undefined>).entries()) {
-    const options = child?.options as { name?: unknown } | null | undefined
-    const name = checkName('runTasks', options?.name ?? child?.task?.id)
+    const name = childName(what, child)
     const at = places.get(name) ?? []
     places.set(name, at)
     at.push(index)
@@ -157,4 +150,16 @@ function placesOf(calls: DurableCalls, given: unknown): Array<{ batch: Batch; at
       children: at.map((index) => (given as Array<DurableChildTask>)[index] as DurableChildTask),
     },
   }))
+}
+
+function childName(what: string, child: DurableChildTask | null | undefined): string {
+  const taskId: unknown = (child?.task as { id?: unknown } | null | undefined)?.id
+  if (typeof taskId !== 'string') {
+    throw new DurableExecutionError(
+      `ctx.${what} got a child without a task; a child is { task, input, options? }`,
+      false,
+    )
+  }
+  const options = child?.options as { name?: unknown } | null | undefined
+  return checkName(what, options?.name ?? taskId)
 }

@@ -173,7 +173,7 @@ export class Replay {
   }
 
   async #step(id: string, name: string, options: unknown): Promise<Given> {
-    const { maxAttempts } = resolveStepOptions(name, options).retryOptions
+    const { maxAttempts } = resolveStepOptions(`step ${name}`, options).retryOptions
     const failed = await this.#lastFailure(id, this.#row.retryAttempts, maxAttempts)
     // A later attempt may have done what failed in this one.
     if (failed !== undefined) {

@@ -66,10 +66,8 @@ export function runTries<T>(
   workOf: () => Work,
 ): Promise<T> {
   const { engine, attempt, history } = calls
-  const isNew =
-    history.isWhole &&
-    history.known(call.id) === undefined &&
-    history.known(tryId(call.id, attempt.row.retryAttempts, 0)) === undefined
+  const id = tryId(call.id, attempt.row.retryAttempts, 0)
+  const isNew = history.isWhole && history.known(call.id) === undefined && history.known(id) === undefined
   if (!isNew) {
     return resume<T>(calls, call, options, workOf)
   }
@@ -77,7 +75,12 @@ export function runTries<T>(
   const work = workOf()
   const performed = perform(work)
   return typeof performed === 'string'
-    ? work.remember(performed).then(() => engine.serializer.deserialize<T>(performed))
+    ? work.remember(performed).then(
+        () => engine.serializer.deserialize<T>(performed),
+        async (cause: unknown) => {
+          throw asThrown(await rememberFailure(calls, { number: 0, id }, options, cause))
+        },
+      )
     : tryUntilDone<T>(calls, call, options, work, performed)
 }
 
@@ -151,14 +154,28 @@ async function tryOnce(
       calls.giveBack()
       return await never()
     }
-    const error = toErrorStorageObject(toDurableExecutionError(cause))
-    const now = calls.engine.store.now()
-    const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
-    await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
-    return { error, nextAt, cause }
+    return await rememberFailure(calls, { number, id }, options, cause)
   }
-  await work.remember(text)
+  try {
+    await work.remember(text)
+  } catch (cause) {
+    return await rememberFailure(calls, { number, id }, options, cause)
+  }
   return { text }
+}
+
+/** The try failed: a later run does not do it again. */
+async function rememberFailure(
+  calls: DurableCalls,
+  { number, id }: { number: number; id: string },
+  options: ResolvedStepOptions,
+  cause: unknown,
+): Promise<Failure> {
+  const error = toErrorStorageObject(toDurableExecutionError(cause))
+  const now = calls.engine.store.now()
+  const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
+  await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
+  return { error, nextAt, cause }
 }
 
 /** Calls the function of a step, for as long as its options allow. */

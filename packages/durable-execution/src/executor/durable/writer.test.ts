@@ -3,9 +3,11 @@
 import { expect, test } from 'vitest'
 
 import { LIMITS } from '../../base/limits.ts'
+import { type DurableWrites, type NewChild } from '../../machine/event.ts'
+import { newPart } from '../../machine/durable-dsl.test-support.ts'
 import { leaseNamed, running } from '../../machine/testing-dsl.test-support.ts'
 import { type Attempt } from '../run-attempt.ts'
-import { Writer, type WriterDoors } from './writer.ts'
+import { Writer, type WriteResult, type WriterDoors } from './writer.ts'
 
 const step = (name: string): { executionId: string; kind: '#step' } => ({
   executionId: `x:${name}:1`,
@@ -32,7 +34,63 @@ test('what earlier runs remember counts, and the last one fits', async () => {
   expect(written).toEqual(['x:a:1', 'x:b:1'])
   expect(() => writer.write(step('c'))).toThrow(/^Execution x remembers 10000 steps/)
   expect(() => writer.add({ records: [step('d')] })).toThrow(/limit: recordsPerExecution/)
-  expect(() => writer.writeCompensation(step('e') as never, 'x')).toThrow(/limit: recordsPerExecution/)
+  expect(() => writer.writeCompensation(step('e') as never)).toThrow(/limit: recordsPerExecution/)
+})
+
+const outcomeOf = async (promise: Promise<void>): Promise<string> =>
+  await promise.then(
+    () => 'written',
+    (error: Error) => error.message,
+  )
+
+test('what is refused together is written one by one, and what nobody waits for is part of the end', async () => {
+  const events: Array<DurableWrites> = []
+  const onWritten: Array<(result: WriteResult) => void> = []
+  const attempt = { row: running(), lease: leaseNamed('first') }
+  const doors: WriterDoors = {
+    write: (event, heard) => {
+      events.push(event)
+      onWritten.push(heard)
+    },
+    lose: () => {},
+  }
+  const writer = new Writer(attempt as unknown as Attempt, doors, { onIdle: () => {}, known: () => 0 })
+  const child = (executionId: string): NewChild => ({ ...newPart(1), executionId })
+  const ends = [writer.write(step('good')), writer.write(step('bad'))].map(outcomeOf)
+  writer.add({ children: [child('bad child')] })
+  writer.add({ children: [child('good child')] })
+  ends.push(outcomeOf(writer.writeCompensation({ executionId: 'x:undo:1', kind: '#compensate' })))
+  await Promise.resolve()
+  const names = ({ records, children }: DurableWrites): Array<string> =>
+    [...records, ...children].map(({ executionId }) => executionId)
+  for (let index = 0; index < events.length; index += 1) {
+    const written = names(events[index] as DurableWrites)
+    onWritten[index]?.(
+      written.some((name) => name.includes('bad')) ? { error: new Error('no room') } : 'accepted',
+    )
+  }
+  expect(events.map(names)).toEqual([
+    ['x:good:1', 'x:bad:1', 'x:undo:1', 'x!compensations', 'bad child', 'good child'],
+    ['x:good:1'],
+    ['x:bad:1'],
+    ['bad child'],
+    ['good child'],
+    ['x:undo:1', 'x!compensations'],
+  ])
+  expect(await Promise.all(ends)).toEqual(['written', 'no room', 'written'])
+  expect(events.map(({ childrenTasks }) => childrenTasks.map(({ executionId }) => executionId))).toEqual([
+    ['bad child', 'good child'],
+    [],
+    [],
+    ['bad child'],
+    ['good child'],
+    [],
+  ])
+  expect(writer.isWriting).toBe(false)
+  expect(attempt.row.childrenTasks?.map(({ executionId }) => executionId)).toEqual(['good child'])
+  const left = writer.take()
+  expect(names(left)).toEqual(['bad child'])
+  expect(left.childrenTasks.map(({ executionId }) => executionId)).toEqual(['good child', 'bad child'])
 })
 
 test('a state is said, however much is remembered', async () => {

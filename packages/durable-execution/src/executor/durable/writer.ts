@@ -4,7 +4,7 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
 import { type DurableWrites, type NewChild, type Refusal } from '../../machine/event.ts'
 import { type DurableChildTaskExecution } from '../../machine/execution.ts'
-import { compensationMarkId, type NewRecord } from '../../machine/records.ts'
+import { compensationMarkId, idPrefix, type NewRecord } from '../../machine/records.ts'
 import { type Attempt, type WriteEvent } from '../run-attempt.ts'
 
 /** How a write ended: as the rules say, or not at all, since the storage does not take the value. */
@@ -26,25 +26,29 @@ export type WriterOwner = {
   known: () => number
 }
 
-type Waiting = { resolve: () => void; reject: (error: unknown) => void }
-
-/** What is to be written next. */
-class Pending {
-  readonly records: Array<NewRecord> = []
-  readonly children: Array<NewChild> = []
-  readonly waiting: Array<Waiting> = []
-  /** Whether the list of children grows. */
-  isListed = false
-  hasCompensations = false
-  state: DurableWrites['state']
+/** What one call has to write. */
+type Part = {
+  records: ReadonlyArray<NewRecord>
+  children: ReadonlyArray<NewChild>
+  /** Whether the record is of something that is to be undone. */
+  isCompensation?: boolean
+  state?: NonNullable<DurableWrites['state']>
+  /** Whoever waits for it; nobody where it is written along. */
+  waiting?: { resolve: () => void; reject: (error: unknown) => void }
 }
 
 export class Writer {
   readonly #attempt: Attempt
   readonly #doors: WriterDoors
   readonly #owner: WriterOwner
+  /** Those that are written. */
   readonly #childrenTasks: Array<DurableChildTaskExecution>
-  #pending: Pending | undefined
+  /** What is to be written next, together. */
+  #pending: Array<Part> = []
+  /** What was refused together, and is written one by one: what one call wants fails no other. */
+  #oneByOne: Array<Part> = []
+  /** What is refused though nobody waits for it: the end of the run says so. */
+  readonly #refused: Array<Part> = []
   #isWriting = false
   #isMarked: boolean
   /** Whether this run has written a state. */
@@ -66,10 +70,9 @@ export class Writer {
   /** Remembers it along with what is written next; at the latest when the run is left. */
   add({ records = [], children = [] }: Partial<Pick<DurableWrites, 'records' | 'children'>>): void {
     this.#count(records.length + children.length)
-    const pending = this.#next()
-    pending.records.push(...records)
-    pending.children.push(...children)
-    this.#list(pending, children)
+    if (records.length + children.length > 0) {
+      this.#pending.push({ records, children })
+    }
   }
 
   /** What is written where the record is written by itself, in another transaction. */
@@ -96,35 +99,23 @@ export class Writer {
   /** Writes it, and resolves when it is committed; rejects if the storage does not take it. */
   write(record: NewRecord): Promise<void> {
     this.#count(1)
-    const pending = this.#next()
-    pending.records.push(record)
-    return this.#send(pending)
+    return this.#send({ records: [record], children: [] })
   }
 
   /** Writes the state. */
   writeState(state: NonNullable<DurableWrites['state']>): Promise<void> {
-    const pending = this.#next()
-    pending.state = { ...state, isThere: state.isThere || pending.state?.isThere === true }
-    return this.#send(pending)
+    return this.#send({ records: [], children: [], state })
   }
 
   /** Remembers that something is to be undone if the execution ends badly. */
-  writeCompensation(record: NewRecord, prefix: string): Promise<void> {
+  writeCompensation(record: NewRecord): Promise<void> {
     this.#count(1)
-    const pending = this.#next()
-    pending.records.push(record)
-    if (!this.#isMarked && !pending.hasCompensations) {
-      pending.hasCompensations = true
-      const executionId = compensationMarkId(prefix)
-      // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
-      pending.records.push({ executionId, kind: '#compensate', unless: executionId })
-    }
-    return this.#send(pending)
+    return this.#send({ records: [record], children: [], isCompensation: true })
   }
 
   /** Writes now what waits to be written along. */
   flush(): void {
-    if (!this.#isWriting && this.#pending !== undefined) {
+    if (!this.#isWriting && this.#pending.length > 0) {
       this.#isWriting = true
       this.#writeNext()
     }
@@ -132,26 +123,12 @@ export class Writer {
 
   /** What is left to be written, for the event that ends the run. */
   take(): DurableWrites {
-    const pending = this.#next()
-    this.#pending = undefined
-    return this.#writesOf(pending)
+    return this.#writesOf([...this.#pending.splice(0), ...this.#refused])
   }
 
-  #next(): Pending {
-    this.#pending ??= new Pending()
-    return this.#pending
-  }
-
-  #list(pending: Pending, children: ReadonlyArray<DurableChildTaskExecution>): void {
-    if (children.length > 0) {
-      pending.isListed = true
-      this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
-    }
-  }
-
-  #send(pending: Pending): Promise<void> {
+  #send(part: Part): Promise<void> {
     return new Promise((resolve, reject) => {
-      pending.waiting.push({ resolve, reject })
+      this.#pending.push({ ...part, waiting: { resolve, reject } })
       if (!this.#isWriting) {
         this.#isWriting = true
         // What is asked for in one turn is written together.
@@ -161,70 +138,91 @@ export class Writer {
   }
 
   #writeNext(): void {
-    const pending = this.#pending
-    if (pending === undefined) {
+    const parts = this.#oneByOne.length > 0 ? this.#oneByOne.splice(0, 1) : this.#pending.splice(0)
+    if (parts.length === 0) {
       this.#isWriting = false
       this.#owner.onIdle()
       return
     }
-    this.#pending = undefined
     const { row, lease } = this.#attempt
-    const writes = this.#writesOf(pending)
-    const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
-    this.#doors.write(event, (result) => this.#ended(pending, result))
+    const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...this.#writesOf(parts) }
+    this.#doors.write(event, (result) => this.#ended(parts, result))
   }
 
-  #ended(pending: Pending, result: WriteResult): void {
-    this.#note(pending)
+  #ended(parts: ReadonlyArray<Part>, result: WriteResult): void {
     if (result === 'accepted') {
-      this.#isMarked ||= pending.hasCompensations
-      this.#hasState ||= pending.state !== undefined
-    }
-    for (const waiting of pending.waiting) {
-      if (result === 'accepted') {
-        waiting.resolve()
-      } else if (typeof result === 'object') {
-        waiting.reject(result.error)
-      }
-    }
-    if (result === 'accepted' || typeof result === 'object') {
-      this.#writeNext()
+      this.#accepted(parts)
+    } else if (typeof result === 'object') {
+      this.#notTaken(parts, result.error)
     } else {
       this.#doors.lose()
+      return
     }
+    this.#writeNext()
   }
 
-  #writesOf({ records, children, isListed, hasCompensations, state }: Pending): DurableWrites {
-    const writes: DurableWrites = {
-      records,
-      children,
-      childrenTasks: isListed ? [...this.#childrenTasks] : [],
-      mayExist: false,
-    }
-    if (hasCompensations) {
-      writes.hasCompensations = true
-    }
-    if (state !== undefined) {
-      // An earlier write may have been accepted since it was asked for.
-      writes.state = { ...state, isThere: state.isThere || this.#hasState }
-    }
-    return writes
-  }
-
-  /** The row as it was claimed says what there is to be done when the run ends. */
-  #note({ isListed, hasCompensations }: Pending): void {
+  #accepted(parts: ReadonlyArray<Part>): void {
+    // The row as it was claimed says what there is to be done when the run ends.
     const { row } = this.#attempt
-    if (isListed) {
+    const children = parts.flatMap((part) => part.children)
+    if (children.length > 0) {
+      this.#childrenTasks.push(...children.map(listed))
       row.childrenTasks = [...this.#childrenTasks]
       row.childrenTasksCount = this.#childrenTasks.length
     }
-    if (hasCompensations && row.leaseId !== undefined) {
-      row.hasCompensations = true
+    if (parts.some(({ isCompensation }) => isCompensation === true)) {
+      this.#isMarked = true
+      if (row.leaseId !== undefined) {
+        row.hasCompensations = true
+      }
     }
+    this.#hasState ||= parts.some(({ state }) => state !== undefined)
+    for (const { waiting } of parts) {
+      waiting?.resolve()
+    }
+  }
+
+  /** The storage does not take it, though it takes other things. */
+  #notTaken(parts: ReadonlyArray<Part>, error: unknown): void {
+    const [part] = parts
+    if (parts.length > 1) {
+      this.#oneByOne.push(...parts)
+    } else if (part?.waiting === undefined) {
+      this.#refused.push(...parts)
+    } else {
+      part.waiting.reject(error)
+    }
+  }
+
+  #writesOf(parts: ReadonlyArray<Part>): DurableWrites {
+    const children = parts.flatMap((part) => part.children)
+    const writes: DurableWrites = {
+      records: parts.flatMap(({ records }) => records),
+      children,
+      childrenTasks: children.length > 0 ? [...this.#childrenTasks, ...children.map(listed)] : [],
+      mayExist: false,
+    }
+    if (!this.#isMarked && parts.some(({ isCompensation }) => isCompensation === true)) {
+      writes.hasCompensations = true
+      const executionId = compensationMarkId(idPrefix(this.#attempt.row.executionId))
+      // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
+      writes.records = [...writes.records, { executionId, kind: '#compensate', unless: executionId }]
+    }
+    const states = parts.flatMap(({ state }) => state ?? [])
+    const state = states.at(-1)
+    if (state !== undefined) {
+      // An earlier write may have been accepted since it was asked for.
+      writes.state = { ...state, isThere: this.#hasState || states.some(({ isThere }) => isThere) }
+    }
+    return writes
   }
 
   #count(added: number): void {
     this.assertRoom(added)
     this.noteWritten(added)
   }
+}
+
+function listed({ taskId, executionId }: NewChild): DurableChildTaskExecution {
+  return { taskId, executionId }
 }

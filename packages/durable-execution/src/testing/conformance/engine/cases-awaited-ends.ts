@@ -157,6 +157,7 @@ export const AWAITED_END_CASES: Array<EngineConformanceCase> = [
         await tell(ctx.runTask(undefined as never, 1))
         await tell(ctx.runTasks('none' as never))
         await tell(ctx.runTasks([null] as never))
+        await tell(ctx.runTasks([{ task: 'flow', options: { name: 'flow' } }] as never))
         await tell(ctx.runTask({ id: 'flow' }, () => 1))
         return messages
       },
@@ -165,13 +166,14 @@ export const AWAITED_END_CASES: Array<EngineConformanceCase> = [
     const end = await world.finish(await executor.enqueueTask(flow, undefined))
     const messages = end.status === 'completed' ? end.output : []
     assert.deepEqual(
-      messages.map((message) => message.slice(0, 27)),
+      messages.map((message) => message.slice(0, 43)),
       [
         'Child task nobody not found',
-        'Invalid name for ctx.runTas',
-        'ctx.runTasks needs an array',
-        'Invalid name for ctx.runTas',
-        'Error serializing value: Ca',
+        'ctx.runTask got a child without a task; a c',
+        'ctx.runTasks needs an array of children: { ',
+        'ctx.runTasks got a child without a task; a ',
+        'ctx.runTasks got a child without a task; a ',
+        'Error serializing value: Cannot serialize a',
       ],
     )
     assert.equal((await world.rows()).length, 1)
