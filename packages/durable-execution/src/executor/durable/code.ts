@@ -131,7 +131,7 @@ function placesOf(
 ): Array<{ batch: Batch; at: Array<number> }> {
   if (!Array.isArray(given)) {
     throw new DurableExecutionError(
-      `ctx.${what} needs an array of children: { task, input, options? }`,
+      'ctx.runTasks needs an array of children: { task, input, options? }',
       false,
     )
   }

@@ -41,7 +41,7 @@ export class Writer {
   readonly #attempt: Attempt
   readonly #doors: WriterDoors
   readonly #owner: WriterOwner
-  /** Those that are written. */
+  /** Those that it has asked for. One that is not there harms nobody; one that is there and not in the list is forgotten. */
   readonly #childrenTasks: Array<DurableChildTaskExecution>
   /** What is to be written next, together. */
   #pending: Array<Part> = []
@@ -72,6 +72,7 @@ export class Writer {
     this.#count(records.length + children.length)
     if (records.length + children.length > 0) {
       this.#pending.push({ records, children })
+      this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
     }
   }
 
@@ -123,7 +124,7 @@ export class Writer {
 
   /** What is left to be written, for the event that ends the run. */
   take(): DurableWrites {
-    return this.#writesOf([...this.#pending.splice(0), ...this.#refused])
+    return this.#writesOf([...this.#pending.splice(0), ...this.#refused], this.#refused.length > 0)
   }
 
   #send(part: Part): Promise<void> {
@@ -138,18 +139,21 @@ export class Writer {
   }
 
   #writeNext(): void {
-    const parts = this.#oneByOne.length > 0 ? this.#oneByOne.splice(0, 1) : this.#pending.splice(0)
+    const isAgain = this.#oneByOne.length > 0
+    const parts = isAgain ? this.#oneByOne.splice(0, 1) : this.#pending.splice(0)
     if (parts.length === 0) {
       this.#isWriting = false
       this.#owner.onIdle()
       return
     }
     const { row, lease } = this.#attempt
-    const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...this.#writesOf(parts) }
+    const writes = this.#writesOf(parts, isAgain)
+    const event = { kind: 'recorded' as const, executionId: row.executionId, lease, ...writes }
     this.#doors.write(event, (result) => this.#ended(parts, result))
   }
 
   #ended(parts: ReadonlyArray<Part>, result: WriteResult): void {
+    this.#note(parts)
     if (result === 'accepted') {
       this.#accepted(parts)
     } else if (typeof result === 'object') {
@@ -161,21 +165,20 @@ export class Writer {
     this.#writeNext()
   }
 
-  #accepted(parts: ReadonlyArray<Part>): void {
-    // The row as it was claimed says what there is to be done when the run ends.
+  /** The row as it was claimed says what there is to be done when the run ends. What was refused may be there all the same. */
+  #note(parts: ReadonlyArray<Part>): void {
     const { row } = this.#attempt
-    const children = parts.flatMap((part) => part.children)
-    if (children.length > 0) {
-      this.#childrenTasks.push(...children.map(listed))
+    if (hasChildren(parts)) {
       row.childrenTasks = [...this.#childrenTasks]
       row.childrenTasksCount = this.#childrenTasks.length
     }
-    if (parts.some(({ isCompensation }) => isCompensation === true)) {
-      this.#isMarked = true
-      if (row.leaseId !== undefined) {
-        row.hasCompensations = true
-      }
+    if (hasCompensation(parts) && row.leaseId !== undefined) {
+      row.hasCompensations = true
     }
+  }
+
+  #accepted(parts: ReadonlyArray<Part>): void {
+    this.#isMarked ||= hasCompensation(parts)
     this.#hasState ||= parts.some(({ state }) => state !== undefined)
     for (const { waiting } of parts) {
       waiting?.resolve()
@@ -194,15 +197,14 @@ export class Writer {
     }
   }
 
-  #writesOf(parts: ReadonlyArray<Part>): DurableWrites {
-    const children = parts.flatMap((part) => part.children)
+  #writesOf(parts: ReadonlyArray<Part>, mayExist: boolean): DurableWrites {
     const writes: DurableWrites = {
       records: parts.flatMap(({ records }) => records),
-      children,
-      childrenTasks: children.length > 0 ? [...this.#childrenTasks, ...children.map(listed)] : [],
-      mayExist: false,
+      children: parts.flatMap(({ children }) => children),
+      childrenTasks: hasChildren(parts) ? [...this.#childrenTasks] : [],
+      mayExist,
     }
-    if (!this.#isMarked && parts.some(({ isCompensation }) => isCompensation === true)) {
+    if (!this.#isMarked && hasCompensation(parts)) {
       writes.hasCompensations = true
       const executionId = compensationMarkId(idPrefix(this.#attempt.row.executionId))
       // Once for each execution: whoever closes it looks for that. An earlier run may have written it.
@@ -223,6 +225,10 @@ export class Writer {
   }
 }
 
-function listed({ taskId, executionId }: NewChild): DurableChildTaskExecution {
-  return { taskId, executionId }
+function hasChildren(parts: ReadonlyArray<Part>): boolean {
+  return parts.some(({ children }) => children.length > 0)
+}
+
+function hasCompensation(parts: ReadonlyArray<Part>): boolean {
+  return parts.some(({ isCompensation }) => isCompensation === true)
 }

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { DurableExecutionError } from '../../../base/errors.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR } from './durable-lives.ts'
-import { createGate, quickTask, untilRow, untilTrue, waitingTask } from './lives.ts'
+import { createFaultyStorage } from '../../faults.ts'
+import { createGate, isWrite, quickTask, speaksOf, untilRow, untilTrue, waitingTask } from './lives.ts'
 
 export const AWAITED_END_RULES: Record<string, string> = {
   'awaited.fails':
@@ -139,6 +140,49 @@ export const AWAITED_END_CASES: Array<EngineConformanceCase> = [
         )
         await untilRow(world, handle.getTaskExecutionId(), (row) => row.isClosed)
         started.at(-1)?.gate.open(0)
+      }
+    },
+  ),
+
+  engineCase(
+    'awaited.cancelled',
+    'children are cancelled also where the run that started them ended before it heard that they exist',
+    async (world) => {
+      for (const timeoutMs of [20, 2_000]) {
+        const storage = createFaultyStorage(world.storage)
+        const executor = world.newExecutor({ storage })
+        const { task: part } = waitingTask(executor, 'part')
+        const gate = createGate()
+        const flow = executor.task({
+          id: 'flow',
+          timeoutMs,
+          run: async (ctx) => {
+            await Promise.all([
+              ctx.runTask(part, 1),
+              // While this is at work what waits for the child stays here.
+              ctx.step('slow', async () => {
+                await gate.promise
+              }),
+            ])
+          },
+        })
+        let lost = 0
+        storage.failAtCommitWhen(({ calls }) => {
+          const isOfChild = calls.some((call) => isWrite(call) && speaksOf(call, '"childrenTasks":[{'))
+          lost += isOfChild ? 1 : 0
+          return isOfChild ? 'lost_reply' : undefined
+        })
+        await world.until(executor.start())
+        const handle = await executor.enqueueTask(flow, undefined)
+        assert.equal((await world.finish(handle)).status, 'timed_out')
+        assert.ok(lost > 0)
+        storage.failAtCommitWhen(undefined)
+        const childId = `${handle.getTaskExecutionId()}:part:1`
+        await untilRow(world, childId, (row) => row.isClosed)
+        assert.equal((await world.row(childId)).status, 'cancelled')
+        await untilRow(world, handle.getTaskExecutionId(), (row) => row.isClosed)
+        gate.open()
+        await world.until(executor.shutdown())
       }
     },
   ),

@@ -173,6 +173,27 @@ export const SIGNAL_CASES: Array<EngineConformanceCase> = [
     },
   ),
 
+  engineCase(
+    'signal.timeout',
+    'a wait of less than a second hears the signal that another process sends meanwhile, and no later one',
+    async (world) => {
+      const { executor, flow } = await started(world, async (ctx) => {
+        const first = await ctx.waitForSignal('go', { timeoutMs: 900 })
+        const second = await ctx.waitForSignal('go', { timeoutMs: 900 }).catch(() => 'nothing')
+        return [first, second, await ctx.waitForSignal('go')]
+      })
+      const handle = await executor.enqueueTask(flow, undefined)
+      await untilTrue(world, () => executor.getRunningTaskExecutionIds().size === 1)
+      const client = world.newExecutor()
+      await world.clock.advance(400)
+      await world.until(client.signal(handle.getTaskExecutionId(), 'go', 'in time'))
+      await world.clock.advance(2_000)
+      await world.until(client.signal(handle.getTaskExecutionId(), 'go', 'late'))
+      const end = await world.finish(handle)
+      assert.deepEqual(end.status === 'completed' && end.output, ['in time', 'nothing', 'late'])
+    },
+  ),
+
   engineCase('signal.timeout', 'a wait of no time looks once', async (world) => {
     const { executor, flow } = await started(world, async (ctx) => {
       await ctx.sleep('late', 5_000)
