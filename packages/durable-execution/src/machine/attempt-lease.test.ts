@@ -2,20 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 
-import {
-  cancelled,
-  claimed,
-  completed,
-  failed,
-  given,
-  lapsed,
-  leaseNamed,
-  NOW,
-  ready,
-  released,
-  renewed,
-  running,
-} from './testing-dsl.test-support.ts'
+import { cancelled, claimed, completed, failed, released, renewed } from './events.test-support.ts'
+import { lapsed, leaseNamed, NOW, ready, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 describe('claim', () => {
   test('a row that is due runs under the lease of its claim', () => {

@@ -2,19 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 
-import {
-  cancelled,
-  completed,
-  failure,
-  finished,
-  given,
-  lapsed,
-  lost,
-  NOW,
-  parentEnded,
-  ready,
-  running,
-} from './testing-dsl.test-support.ts'
+import { cancelled, completed, lost, parentEnded } from './events.test-support.ts'
+import { failure, finished, lapsed, NOW, ready, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const retried = { retryOptions: { maxAttempts: 2, baseDelayMs: 100 } }
 

@@ -5,21 +5,18 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../base/limits.ts'
 import { type OutsideEvent } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
+import { completed, failed, fannedOut, released } from './events.test-support.ts'
 import {
-  completed,
-  failed,
   failure,
-  fannedOut,
   finished,
-  given,
   leaseNamed,
   NOW,
   ready,
-  released,
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const retried = { retryOptions: { maxAttempts: 2, baseDelayMs: 100, delayMultiplier: 3 } }
 const retryable = failure('Try again', { isRetryable: true })

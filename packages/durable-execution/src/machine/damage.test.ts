@@ -5,7 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { DurableExecutionError } from '../base/errors.ts'
 import { type ExecutionRow } from './execution.ts'
 import { assertKnownStatus, damagedField } from './damage.ts'
-import { claimed, failed, failure, given, ready, running } from './testing-dsl.test-support.ts'
+import { claimed, failed } from './events.test-support.ts'
+import { failure, ready, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const odd = ready({ status: 'odd' as ExecutionRow['status'] })
 

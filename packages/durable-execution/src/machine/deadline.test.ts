@@ -7,25 +7,21 @@ import { deadlineExceeded, deadlineOf } from './deadline.ts'
 import { type NewChild, type OutsideEvent } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { mayHaveOpenBelow } from './parent.ts'
+import { completed, failed, fannedOut, lost, newChild } from './events.test-support.ts'
 import {
   child,
-  completed,
-  failed,
   failure,
-  fannedOut,
   finalize,
   finished,
-  given,
   lapsed,
   leaseNamed,
-  lost,
-  newChild,
   NOW,
   ready,
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const inMs = (ms: number): { deadlineAt: Date } => ({ deadlineAt: new Date(NOW + ms) })
 const retried = { retryOptions: { maxAttempts: 2, baseDelayMs: 100 } }

@@ -13,21 +13,9 @@ import {
 } from './durable-dsl.test-support.ts'
 import { decide } from './family.ts'
 import { mayHaveOpenBelow } from './parent.ts'
-import {
-  cancelled,
-  closed,
-  completed,
-  failed,
-  fannedOut,
-  finished,
-  given,
-  leaseNamed,
-  newChild,
-  NOW,
-  planWithoutFinalize,
-  running,
-  waiting,
-} from './testing-dsl.test-support.ts'
+import { cancelled, closed, completed, failed, fannedOut, newChild } from './events.test-support.ts'
+import { finished, leaseNamed, NOW, running, waiting } from './rows.test-support.ts'
+import { given, planWithoutFinalize } from './testing-dsl.test-support.ts'
 
 const started = running(withParts(2))
 const atWork =

@@ -6,7 +6,9 @@ import { LIMITS } from '../base/limits.ts'
 import { forChildren, forSignal, forSleep, newPart, recorded, suspended } from './durable-dsl.test-support.ts'
 import { type DurableSuspensionStorageObject } from './execution.ts'
 import { compensationId } from './records.ts'
-import { closed, failed, finished, given, newChild, NOW, running } from './testing-dsl.test-support.ts'
+import { closed, failed, newChild } from './events.test-support.ts'
+import { finished, NOW, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const inMs = (ms: number): { deadlineAt: Date } => ({ deadlineAt: new Date(NOW + ms) })
 

@@ -3,7 +3,8 @@
 import { type DurableWrites, type ExecutionEvent, type NewChild, type OutsideEvent } from './event.ts'
 import { type DurableSuspensionStorageObject, type ExecutionRow } from './execution.ts'
 import { callId, type NewRecord, recordRow, signalId } from './records.ts'
-import { leaseNamed, newChild, NOW, ready, running } from './testing-dsl.test-support.ts'
+import { newChild } from './events.test-support.ts'
+import { leaseNamed, NOW, ready, running } from './rows.test-support.ts'
 
 type Writing = Partial<DurableWrites> & { of?: string; lease?: string }
 

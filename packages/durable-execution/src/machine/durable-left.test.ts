@@ -18,22 +18,9 @@ import {
   withParts,
 } from './durable-dsl.test-support.ts'
 import { type ExecutionRow } from './execution.ts'
-import {
-  cancelled,
-  completed,
-  failed,
-  failure,
-  finished,
-  given,
-  lapsed,
-  leaseNamed,
-  lost,
-  NOW,
-  ready,
-  released,
-  running,
-  type Then,
-} from './testing-dsl.test-support.ts'
+import { cancelled, completed, failed, lost, released } from './events.test-support.ts'
+import { failure, finished, lapsed, leaseNamed, NOW, ready, running } from './rows.test-support.ts'
+import { given, type Then } from './testing-dsl.test-support.ts'
 
 const retryable = failure('Try again', { isRetryable: true })
 

@@ -17,23 +17,9 @@ import {
   withParts,
 } from './durable-dsl.test-support.ts'
 import { type DurableSuspensionStorageObject, type ExecutionRow } from './execution.ts'
-import {
-  cancelled,
-  closed,
-  completed,
-  failed,
-  failure,
-  finished,
-  given,
-  lapsed,
-  lost,
-  NOW,
-  parentEnded,
-  ready,
-  running,
-  type Then,
-  waiting,
-} from './testing-dsl.test-support.ts'
+import { cancelled, closed, completed, failed, lost, parentEnded } from './events.test-support.ts'
+import { failure, finished, lapsed, NOW, ready, running, waiting } from './rows.test-support.ts'
+import { given, type Then } from './testing-dsl.test-support.ts'
 
 const isDue = (then: Then): boolean => then.row().startAt.getTime() <= NOW
 const retryable = failure('Try again', { isRetryable: true })

@@ -20,16 +20,8 @@ import {
 } from './durable-dsl.test-support.ts'
 import { type DurableSuspensionStorageObject } from './execution.ts'
 import { type NewRecord, stateId } from './records.ts'
-import {
-  failure,
-  finished,
-  given,
-  leaseNamed,
-  NOW,
-  ready,
-  running,
-  type Then,
-} from './testing-dsl.test-support.ts'
+import { failure, finished, leaseNamed, NOW, ready, running } from './rows.test-support.ts'
+import { given, type Then } from './testing-dsl.test-support.ts'
 
 const timeout: NewRecord = {
   executionId: 'x:go:1:timeout',

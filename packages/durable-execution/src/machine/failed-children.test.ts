@@ -4,19 +4,9 @@ import { describe, expect, test } from 'vitest'
 
 import { type DurableChildTaskExecutionErrorStorageObject, type ExecutionRow } from './execution.ts'
 import { failedCount, failureOf } from './failed-children.ts'
-import {
-  child,
-  closed,
-  completed,
-  failed,
-  failure,
-  finished,
-  given,
-  planWithoutFinalize,
-  running,
-  tolerating,
-  waiting,
-} from './testing-dsl.test-support.ts'
+import { closed, completed, failed } from './events.test-support.ts'
+import { child, failure, finished, running, waiting } from './rows.test-support.ts'
+import { given, planWithoutFinalize, tolerating } from './testing-dsl.test-support.ts'
 
 const settling = { plan: tolerating(Infinity) }
 const badly = (fields: Partial<ExecutionRow> = {}): ExecutionRow =>

@@ -3,24 +3,19 @@
 import { describe, expect, test } from 'vitest'
 
 import { type ExecutionRow } from './execution.ts'
+import { cancelled, closed, completed, failed, parentEnded } from './events.test-support.ts'
 import {
-  cancelled,
   child,
-  closed,
-  completed,
-  failed,
   failure,
   finalize,
   finished,
-  given,
   NOW,
-  parentEnded,
-  planWithoutFinalize,
   ready,
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { given, planWithoutFinalize } from './testing-dsl.test-support.ts'
 
 const message = 'Parent task parent with execution id p failed: No luck'
 

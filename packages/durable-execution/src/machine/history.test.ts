@@ -12,14 +12,11 @@ import {
   completed,
   failed,
   fannedOut,
-  finished,
-  leaseNamed,
   lost,
-  ready,
   released,
   renewed,
-  running,
-} from './testing-dsl.test-support.ts'
+} from './events.test-support.ts'
+import { finished, leaseNamed, ready, running } from './rows.test-support.ts'
 
 const nothing = historyOf(new Map(), 'x')
 const before: ExecutionHistory = { ...nothing, claims: [leaseNamed('first')], losses: 1, lossesInARow: 1 }

@@ -17,7 +17,7 @@ import {
 import { type ExecutionRow } from './execution.ts'
 import { checkWorld } from './invariants.ts'
 import { stateId } from './records.ts'
-import { child, failure, finished, NOW, ready, running, waiting } from './testing-dsl.test-support.ts'
+import { child, failure, finished, NOW, ready, running, waiting } from './rows.test-support.ts'
 import { told } from './told.test-support.ts'
 
 const closed = { isClosed: true }

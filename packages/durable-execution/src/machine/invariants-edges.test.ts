@@ -6,23 +6,19 @@ import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from './execution.ts'
 import { historyOf } from './history.ts'
 import { checkStep, checkWorld, type Violation } from './invariants.ts'
+import { cancelled, claimed, completed, lost, renewed } from './events.test-support.ts'
 import {
-  cancelled,
   child,
-  claimed,
-  completed,
   failure,
   finalize,
   finished,
   leaseNamed,
-  lost,
   NOW,
   ready,
-  renewed,
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
 import { at, stepFrom, told } from './told.test-support.ts'
 
 const KEPT = LIMITS.childrenErrorsKept

@@ -20,17 +20,9 @@ import { type ExecutionEvent, type OutsideEvent } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { checkStep, checkWorld, type Violation } from './invariants.ts'
 import { stateId } from './records.ts'
-import {
-  completed,
-  failure,
-  finished,
-  given,
-  NOW,
-  parentEnded,
-  ready,
-  released,
-  running,
-} from './testing-dsl.test-support.ts'
+import { completed, parentEnded, released } from './events.test-support.ts'
+import { failure, finished, NOW, ready, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 import { at, stepFrom, told } from './told.test-support.ts'
 
 const step = record(newStep())

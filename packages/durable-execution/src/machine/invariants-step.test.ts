@@ -8,21 +8,15 @@ import {
   claimed,
   completed,
   failed,
-  failure,
   fannedOut,
-  finished,
-  given,
-  lapsed,
-  leaseNamed,
   lost,
   newChild,
-  NOW,
   parentEnded,
-  ready,
   released,
   renewed,
-  running,
-} from './testing-dsl.test-support.ts'
+} from './events.test-support.ts'
+import { failure, finished, lapsed, leaseNamed, NOW, ready, running } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 import { at, stepFrom, told } from './told.test-support.ts'
 
 const done = finished('completed', { isClosed: true })

@@ -14,7 +14,7 @@ import {
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
 import { told } from './told.test-support.ts'
 
 const errorOf = (index: number): NonNullable<ExecutionRow['childrenTasksErrors']>[number] => ({

@@ -6,17 +6,8 @@ import { suspended } from './durable-dsl.test-support.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory, historyOf, recordStart, recordStep } from './history.ts'
 import { checkHistory, INVARIANTS } from './invariants.ts'
-import {
-  cancelled,
-  claimed,
-  failed,
-  finished,
-  leaseNamed,
-  lost,
-  ready,
-  released,
-  running,
-} from './testing-dsl.test-support.ts'
+import { cancelled, claimed, failed, lost, released } from './events.test-support.ts'
+import { finished, leaseNamed, ready, running } from './rows.test-support.ts'
 import { at, told } from './told.test-support.ts'
 
 describe('what is counted', () => {

@@ -5,18 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from './execution.ts'
 import { endedBadly, mayHaveOpenBelow, parentEndedMessage, wasCancelledByParent } from './parent.ts'
-import {
-  child,
-  closed,
-  failed,
-  failure,
-  finished,
-  given,
-  ready,
-  running,
-  waiting,
-  waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+import { closed, failed } from './events.test-support.ts'
+import { child, failure, finished, ready, running, waiting, waitingForFinalize } from './rows.test-support.ts'
+import { given } from './testing-dsl.test-support.ts'
 
 const cancelledByParent = failure('Parent task parent with execution id p failed: No luck', {
   errorType: 'cancelled',

@@ -4,21 +4,17 @@ import { describe, expect, test } from 'vitest'
 
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from './execution.ts'
+import { closed, completed, failed } from './events.test-support.ts'
 import {
   child,
-  closed,
-  completed,
-  failed,
   failure,
   finalize,
   finished,
-  given,
-  planWithFinalize,
-  planWithoutFinalize,
   running,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { given, planWithFinalize, planWithoutFinalize } from './testing-dsl.test-support.ts'
 
 const done = (output: string): ExecutionRow => finished('completed', { output, isClosed: true })
 

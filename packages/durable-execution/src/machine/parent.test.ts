@@ -4,17 +4,9 @@ import { describe, expect, test } from 'vitest'
 
 import { LIMITS } from '../base/limits.ts'
 import { type ExecutionRow } from './execution.ts'
-import {
-  failure,
-  fannedOut,
-  finished,
-  given,
-  newChild,
-  planWithFinalize,
-  planWithoutFinalize,
-  running,
-  waiting,
-} from './testing-dsl.test-support.ts'
+import { fannedOut, newChild } from './events.test-support.ts'
+import { failure, finished, running, waiting } from './rows.test-support.ts'
+import { given, planWithFinalize, planWithoutFinalize } from './testing-dsl.test-support.ts'
 
 const parent = (fields: Partial<ExecutionRow> & { lease?: string } = {}): ExecutionRow =>
   running({ executionId: 'p', taskId: 'parent', ...fields })

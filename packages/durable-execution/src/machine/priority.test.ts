@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 import { type ExecutionRow } from './execution.ts'
 import { highestFirst, setPriority } from './priority.ts'
-import { ready } from './testing-dsl.test-support.ts'
+import { ready } from './rows.test-support.ts'
 
 test.each([
   [undefined, false],

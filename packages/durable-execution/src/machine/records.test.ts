@@ -18,7 +18,7 @@ import {
   timeoutId,
   tryId,
 } from './records.ts'
-import { child, failure, finalize, NOW, ready } from './testing-dsl.test-support.ts'
+import { child, failure, finalize, NOW, ready } from './rows.test-support.ts'
 
 // What separates and escapes the parts of ids, what looks like a part, what sorts beside those, and what is long.
 const names = fc.oneof(

@@ -22,30 +22,30 @@ import {
 import { TRANSITIONS } from './table.ts'
 import {
   cancelled,
-  child,
   claimed,
   closed,
   completed,
   failed,
-  failure,
   fannedOut,
+  lost,
+  newChild,
+  parentEnded,
+  released,
+  renewed,
+} from './events.test-support.ts'
+import {
+  child,
+  failure,
   finalize,
   finished,
   lapsed,
-  lost,
-  newChild,
   NOW,
-  parentEnded,
-  planWithFinalize,
-  planWithoutFinalize,
   ready,
-  released,
-  renewed,
   running,
-  tolerating,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { planWithFinalize, planWithoutFinalize, tolerating } from './testing-dsl.test-support.ts'
 import { type TransitionFacts } from './facts.ts'
 import { transition } from './transition.ts'
 

@@ -4,7 +4,7 @@ import { type ExecutionEvent } from './event.ts'
 import { type ExecutionRow } from './execution.ts'
 import { type ExecutionHistory, historyOf } from './history.ts'
 import { checkStep, type Violation } from './invariants.ts'
-import { NOW } from './testing-dsl.test-support.ts'
+import { NOW } from './rows.test-support.ts'
 
 /** Each violation in a line. */
 export function told(violations: ReadonlyArray<Violation>): Array<string> {

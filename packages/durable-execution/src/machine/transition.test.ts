@@ -4,19 +4,18 @@ import { describe, expect, test } from 'vitest'
 
 import { type ExecutionEvent } from './event.ts'
 import { type LeanRow } from './execution.ts'
+import { fannedOut } from './events.test-support.ts'
 import {
   child,
   failure,
-  fannedOut,
   finalize,
   finished,
   NOW,
-  planWithFinalize,
   running,
-  tolerating,
   waiting,
   waitingForFinalize,
-} from './testing-dsl.test-support.ts'
+} from './rows.test-support.ts'
+import { planWithFinalize, tolerating } from './testing-dsl.test-support.ts'
 import { type Transition, type TransitionFacts } from './facts.ts'
 import { transition } from './transition.ts'
 

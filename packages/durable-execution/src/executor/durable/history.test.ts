@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 
 import { callId, recordRow, signalId, stateId } from '../../machine/records.ts'
-import { NOW, ready } from '../../machine/testing-dsl.test-support.ts'
+import { NOW, ready } from '../../machine/rows.test-support.ts'
 import { type DurableStorageTx } from '../../storage/contract.ts'
 import { createInMemoryStorage } from '../../storage/memory/in-memory-storage.ts'
 import { RunHistory } from './history.ts'

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { LIMITS } from '../../base/limits.ts'
 import { type DurableWrites, type NewChild } from '../../machine/event.ts'
 import { newPart } from '../../machine/durable-dsl.test-support.ts'
-import { leaseNamed, running } from '../../machine/testing-dsl.test-support.ts'
+import { leaseNamed, running } from '../../machine/rows.test-support.ts'
 import { type Attempt } from '../run-attempt.ts'
 import { Writer, type WriteResult, type WriterDoors } from './writer.ts'
 
