@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 // Types alone: what is imported here is loaded before a fault could be planted in it.
 import type { SimPlan } from '../packages/durable-execution/src/testing/simulate/plan.ts'
 import type { SimFailure } from '../packages/durable-execution/src/testing/simulate/simulate.ts'
-import { plantNamed, PLANTS, SIMULATED_PLANTS } from './plants/faults.ts'
+import { plantNamed, PLANTS } from './plants/faults.ts'
 import { plant } from './plants/plant.ts'
 
 const USAGE = `Plays the engine in simulated time, over a simulated storage, with everything going wrong that a seed says.
@@ -46,7 +46,7 @@ const { values } = parseArgs({
 if (values.help) {
   console.log(USAGE)
 } else if (values['list-plants']) {
-  for (const { name, what } of [...PLANTS, ...SIMULATED_PLANTS]) {
+  for (const { name, what } of PLANTS) {
     console.log(`${name}: ${what}`)
   }
 } else {

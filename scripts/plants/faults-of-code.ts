@@ -1,8 +1,12 @@
-/** Faults of durable code: what is remembered, waited for and undone. The simulator finds them; the other layers are not asked. */
+/** Faults of durable code: what is remembered, waited for and undone. */
 
 import { type Plant } from './plant.ts'
 
 const STEP = 'executor/durable/step.ts'
+const RULES = 'machine/durable.ts'
+const CALLS = 'executor/durable/calls.ts'
+
+const TAKES_ALL = 'its storage takes every value'
 
 export const CODE_FAULTS: ReadonlyArray<Plant> = [
   {
@@ -23,7 +27,7 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
         file: STEP,
         from: "remember: (text) => writer.write({ executionId: call.id, kind: '#step', output: text }),",
         to: `remember: (text) => {
-      void writer.write({ executionId: call.id, kind: '#step', output: text })
+      writer.write({ executionId: call.id, kind: '#step', output: text }).catch(() => undefined)
       return Promise.resolve()
     },`,
       },
@@ -54,6 +58,77 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     what: 'a signal whose reply was lost is sent again without a look for the first one',
     breaks: 'a signal counts once',
     patches: [{ file: 'store/signal.ts', from: 'if (isRepeat && ', to: 'if (!isRepeat && ' }],
+  },
+  {
+    name: 'a-signal-wakes-nobody',
+    what: 'a signal is kept, and whoever waits for it is left as it is',
+    breaks: 'L5',
+    patches: [
+      {
+        file: RULES,
+        from: 'update: isWaitingFor(row, waits) ?',
+        to: 'update: isWaitingFor(row, () => false) ?',
+      },
+    ],
+  },
+  {
+    name: 'what-came-meanwhile-is-missed',
+    what: 'an execution that is left does not look whether what it waits for has come',
+    breaks: 'L5',
+    patches: [
+      {
+        file: RULES,
+        from: 'const hasCome = waitsFor.some((one) => isOver(one, prefix, rows))',
+        to: 'const hasCome = waitsFor.length < 0',
+      },
+    ],
+  },
+  {
+    name: 'children-are-not-counted-down',
+    what: 'a child that ends well is not taken from those that its parent waits for',
+    breaks: 'L5',
+    patches: [{ file: RULES, from: '{ ...one, left: one.left - 1 }', to: '{ ...one }' }],
+  },
+  {
+    name: 'a-child-outlives-a-write-that-is-undecided',
+    what: 'a run that ends while a write of its is undecided goes by what it knew before',
+    breaks: 'children that run when their parent ends are cancelled',
+    patches: [
+      {
+        file: 'executor/committer.ts',
+        from: 'return onWritten === undefined && run.calls?.writer.isWriting === true',
+        to: 'return onWritten !== undefined && run.calls === undefined',
+      },
+    ],
+    unseenBy: {
+      simulator: 'its runs end when they like, and not while a write of theirs is tried again and again',
+    },
+  },
+  {
+    name: 'refused-along-with-others',
+    what: 'what the storage refuses of one call fails all that were written with it',
+    breaks: 'what the storage refuses of one call fails no other',
+    patches: [
+      {
+        file: 'executor/durable/writer.ts',
+        from: 'this.#oneByOne.push(...parts)',
+        to: 'parts.forEach(({ waiting }) => waiting?.reject(error))',
+      },
+    ],
+    unseenBy: { simulator: TAKES_ALL },
+  },
+  {
+    name: 'a-call-begins-after-the-grace',
+    what: 'a run that was told to leave begins its next call all the same',
+    breaks: 'what a shutdown leaves is run by others at once',
+    patches: [
+      {
+        file: CALLS,
+        from: 'if (this.isToldToLeave) {',
+        to: "if (this.isToldToLeave && this.prefix === '') {",
+      },
+    ],
+    unseenBy: { simulator: 'what is done twice then is done under a lease of its own each time' },
   },
   {
     name: 'undone-from-the-first',
@@ -90,5 +165,6 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
         to: 'awaitedChildRows(row, [compensation], now)',
       },
     ],
+    unseenBy: { explorer: 'its executions that have a deadline have nothing to undo' },
   },
 ]

@@ -66,7 +66,7 @@ async function suiteCases(): Promise<Array<Case>> {
     [{ name: 'memory', create: memoryPlace }, hidden],
     [{ name: 'SQLite', create: nodeSqlitePlace }],
   ]) {
-    for (const theme of ['leases', 'trees', 'tasks and attempts']) {
+    for (const theme of ['leases', 'trees', 'tasks and attempts', 'durable code']) {
       for (const { name, create } of places) {
         const describe = (_: string, body: () => void): void => body()
         const it = (title: string, run: () => Promise<void>): void => {

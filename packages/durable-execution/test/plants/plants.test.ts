@@ -6,7 +6,7 @@ import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
 
-import { PLANTS, SIMULATED_PLANTS } from '../../../../scripts/plants/faults.ts'
+import { PLANTS } from '../../../../scripts/plants/faults.ts'
 import { LAYERS, patched } from '../../../../scripts/plants/plant.ts'
 import { blindness } from '../../../../scripts/plants/layers.ts'
 import { type Findings, missesIn, withPlantTable } from '../../../../scripts/plants/table.ts'
@@ -18,7 +18,7 @@ const findings = JSON.parse(readFileSync(join(ROOT, 'reliability/plants.json'), 
 const AGAIN = 'run `npm run plants -- --write --new`'
 
 describe('a fault can be planted in the sources', () => {
-  test.for([...PLANTS, ...SIMULATED_PLANTS])('$name', (plant) => {
+  test.for(PLANTS)('$name', (plant) => {
     for (const { file } of plant.patches) {
       const path = join(SOURCES, file)
       const source = readFileSync(path, 'utf8')
@@ -39,7 +39,7 @@ test('a fault that does not fit the sources any more is an error', () => {
 })
 
 test('there are thirty faults at least, each with a name of its own', () => {
-  const names = [...PLANTS, ...SIMULATED_PLANTS].map(({ name }) => name)
+  const names = PLANTS.map(({ name }) => name)
   expect(names.length).toBeGreaterThanOrEqual(30)
   expect(new Set(names).size).toBe(names.length)
 })
