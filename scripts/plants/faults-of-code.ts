@@ -155,6 +155,32 @@ export const CODE_FAULTS: ReadonlyArray<Plant> = [
     ],
   },
   {
+    name: 'undone-as-far-as-the-first-branch-came',
+    what: 'where a call has no answer, what is beside it is not looked at any more',
+    breaks: 'what was registered is undone, the last first',
+    patches: [
+      {
+        file: 'executor/durable/replay.ts',
+        from: 'this.#isStuck ||= given === undefined',
+        to: 'if (given === undefined) { this.#end() }',
+      },
+    ],
+    unseenBy: { unit: 'the tests beside it are about clocks' },
+  },
+  {
+    name: 'a-step-begins-after-its-run',
+    what: 'a step begins though its run was over before it was known whether it was done',
+    breaks: 'a step whose run is over does not begin',
+    patches: [
+      {
+        file: STEP,
+        from: 'if (begun === undefined && !calls.mayBegin()) {',
+        to: "if (begun === undefined && calls.prefix === '') {",
+      },
+    ],
+    unseenBy: { simulator: 'a run that has lost its lease and does not know it may do again what others do' },
+  },
+  {
     name: 'undoing-is-too-late',
     what: 'what undoes an execution has its deadline, which may have passed',
     breaks: 'what was registered is undone, the last first',

@@ -165,7 +165,7 @@ export class Runs {
       run.isToldToLeave = true
       OwnCancelSignal.cancel(run.cancelSignal, reason)
       if (isWaiting(run)) {
-        run.calls?.giveBack()
+        run.calls?.leaveWhenIdle()
       }
     }
   }
@@ -192,11 +192,14 @@ export class Runs {
   /** Stops counting a function that does not end. */
   abandon(run: Run): void {
     if (run.isActive) {
-      const { taskId, executionId } = run.row
-      this.#engine.logger.error(
-        `Task ${taskId} (execution ${executionId}) did not stop when it was told to. It is abandoned: ` +
-          'it goes on by itself, and its outcome is ignored',
-      )
+      // One that waits for a durable call does nothing by itself: it is the storage that does not answer.
+      if (!isWaiting(run)) {
+        const { taskId, executionId } = run.row
+        this.#engine.logger.error(
+          `Task ${taskId} (execution ${executionId}) did not stop when it was told to. It is abandoned: ` +
+            'it goes on by itself, and its outcome is ignored',
+        )
+      }
       this.#free(run)
     }
   }

@@ -22,7 +22,8 @@ import { calledTooLate, never } from './never.ts'
 import { QuietTurn } from './quiet-turn.ts'
 import { type CallsDoors } from './run-doors.ts'
 import { StepsAtWork } from './steps-at-work.ts'
-import { type Wait, Watch } from './watch.ts'
+import { Waits } from './waits.ts'
+import { type Wait } from './watch.ts'
 import { Writer } from './writer.ts'
 
 /** One call: its name, how many calls of that name came before it in this run, and its id. */
@@ -38,9 +39,7 @@ export class DurableCalls {
   readonly mark: StepMark = {}
   readonly #doors: CallsDoors
   readonly #ordinals = new Map<string, number>()
-  readonly #waits = new Set<Wait>()
-  /** Made when something is waited for: most runs that are many are short. */
-  #watch: Watch | undefined
+  readonly #waits: Waits
   /** Calls that are at work here. */
   #working = 0
   readonly #quiet: QuietTurn
@@ -56,6 +55,11 @@ export class DurableCalls {
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, doors, this)
     this.moments = new Moments(engine, doors)
+    this.#waits = new Waits(
+      engine,
+      (ids, fn) => doors.onTold(ids, fn),
+      async (ids) => await this.history.look(ids),
+    )
     this.#quiet = new QuietTurn(engine.doors.clock, () => this.#check())
     this.#steps = new StepsAtWork(this)
   }
@@ -67,12 +71,12 @@ export class DurableCalls {
 
   /** Whether some call has not settled. */
   get isOpen(): boolean {
-    return this.#working > 0 || this.#waits.size > 0
+    return this.#working > 0 || this.#waits.areOpen
   }
 
   /** Whether children that it started have not ended. */
   get hasOpenChildren(): boolean {
-    return [...this.#waits].some((wait) => wait.suspension().kind === 'children')
+    return this.#waits.suspensions().some(({ kind }) => kind === 'children')
   }
 
   get isToldToLeave(): boolean {
@@ -97,12 +101,7 @@ export class DurableCalls {
     if (refusal !== undefined) {
       return Promise.reject(refusal)
     }
-    if (this.#doors.isOver()) {
-      return never()
-    }
-    if (this.isToldToLeave) {
-      // What is done is kept, and nothing new begins: it could not end here.
-      this.giveBack()
+    if (!this.mayBegin()) {
       return never()
     }
     this.#quiet.noteBegun()
@@ -149,6 +148,15 @@ export class DurableCalls {
     return first
   }
 
+  /** Whether work may begin now: not once the run is over, nor once it is told to leave, since that could not end here. */
+  mayBegin(): boolean {
+    if (this.isToldToLeave) {
+      this.leaveWhenIdle()
+      return false
+    }
+    return !this.#doors.isOver()
+  }
+
   /** Calls the function of a step, which counts as at work until it has ended. */
   whileStep<T>(fn: () => MaybePromise<T>): MaybePromise<T> {
     return this.#steps.during(fn)
@@ -167,12 +175,12 @@ export class DurableCalls {
       const settle = (fn: () => void): void => {
         if (!isSettled) {
           isSettled = true
-          this.#waits.delete(wait)
+          this.#waits.end(wait)
           this.#working += 1
           fn()
         }
       }
-      this.#waits.add(wait)
+      this.#waits.begin(wait)
       this.#working -= 1
       this.#checkSoon()
       begin({
@@ -230,12 +238,11 @@ export class DurableCalls {
   /** The run is over: nothing is waited for any more. */
   end(): void {
     this.moments.clear()
-    this.#watch?.stop()
     this.#waits.clear()
   }
 
   /** The run is given back, since the executor stops: once its steps have ended, and what they came to is written. */
-  giveBack(): void {
+  leaveWhenIdle(): void {
     this.#isLeaving = true
     this.#leaveSoon()
   }
@@ -246,7 +253,11 @@ export class DurableCalls {
     }
     // What has just ended is handed to the writer within this turn.
     this.engine.doors.clock.setImmediate(() => {
-      if (!this.#steps.areAtWork && !this.writer.isWriting) {
+      if (this.#doors.isOver() || this.#steps.areAtWork) {
+        return
+      }
+      this.writer.flush()
+      if (!this.writer.isWriting) {
         const { row, lease } = this.attempt
         this.#doors.leave({ kind: 'released', executionId: row.executionId, lease })
       }
@@ -255,40 +266,24 @@ export class DurableCalls {
 
   #checkSoon(): void {
     // Whoever begins to wait has this called.
-    if (this.#waits.size > 0 && !this.#doors.isOver()) {
+    if (this.#waits.areOpen && !this.#doors.isOver()) {
       this.#quiet.await()
     }
   }
 
   #check(): void {
-    if (this.#doors.isOver() || this.#doors.hasEnded() || this.#waits.size === 0) {
+    if (this.#doors.isOver() || this.#doors.hasEnded() || !this.#waits.areOpen) {
       return
     }
     if (this.#working > 0 || this.writer.isWriting) {
       // Children are to begin, and what is waited for may come, while a step is at work.
       this.writer.flush()
-      this.#watch ??= this.#createWatch()
-      this.#watch.start()
+      this.#waits.watch()
       return
     }
     const { row, lease } = this.attempt
-    const waitsFor = [...this.#waits].map((wait) => wait.suspension())
+    const waitsFor = this.#waits.suspensions()
     const { executionId } = row
     this.#doors.leave({ kind: 'suspended', executionId, lease, waitsFor, ...this.writer.take() })
-  }
-
-  #createWatch(): Watch {
-    return new Watch(this.engine, (ids, fn) => this.#doors.onTold(ids, fn), {
-      ids: () => [...this.#waits].flatMap((wait) => wait.ids()),
-      look: async (ids) => await this.#look(ids),
-    })
-  }
-
-  /** Reads what is waited for, and tells those who wait. */
-  async #look(executionIds: ReadonlyArray<string>): Promise<void> {
-    await this.history.look(executionIds)
-    for (const wait of this.#waits) {
-      wait.onLook()
-    }
   }
 }

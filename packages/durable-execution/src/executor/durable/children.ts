@@ -8,7 +8,9 @@ import { type ExecutionRow } from '../../machine/execution.ts'
 import { parentErrorOf } from '../../machine/parent-error.ts'
 import { callId } from '../../machine/records.ts'
 import { type DurableChildTask } from '../../task/define.ts'
+import { type Engine } from '../engine.ts'
 import { prepareChild } from '../prepare-children.ts'
+import { type Attempt } from '../run-attempt.ts'
 import { type Call, type DurableCalls } from './calls.ts'
 import { checkChild } from './names.ts'
 
@@ -19,22 +21,10 @@ export type Batch = { name: string; from: number; children: ReadonlyArray<Durabl
 export async function runChildren(calls: DurableCalls, batch: Batch): Promise<Array<unknown>> {
   const { name, from, children } = batch
   const { engine, attempt, history } = calls
-  const { executionId } = attempt.row
   const ids = children.map((_, index) => callId(calls.prefix, name, from + index))
   const rows = await calls.insist(async () => await history.get(ids))
-  if (children.length > 0 && (attempt.row.depth ?? 0) >= LIMITS.depth) {
-    throw fromErrorStorageObject(tooDeep())
-  }
-  const added: Array<NewChild> = []
-  for (const [index, child] of children.entries()) {
-    const call: Call = { name, ordinal: from + index, id: ids[index] ?? '' }
-    const row = rows[index]
-    if (row !== undefined) {
-      checkChild(row, child.task.id, call, executionId)
-    } else {
-      added.push({ ...(await prepareChild(attempt.definition, child, engine)), executionId: call.id })
-    }
-  }
+  const asked = children.map((child, index) => ({ name, ordinal: from + index, id: ids[index] ?? '', child }))
+  const added = await prepareMissing(engine, attempt, asked, rows)
   calls.writer.add({ children: added })
   const ended = (): Array<ExecutionRow> =>
     ids.flatMap((id) => {
@@ -71,6 +61,28 @@ export async function runChildren(calls: DurableCalls, batch: Batch): Promise<Ar
     throw errorOfChild(failed)
   }
   return ids.map((id) => engine.serializer.deserialize(history.known(id)?.output ?? ''))
+}
+
+/** Prepares the children of whom there is no row yet; rejects if one is refused, or is remembered as something else. */
+export async function prepareMissing(
+  engine: Engine,
+  { row: parent, definition }: Pick<Attempt, 'row' | 'definition'>,
+  asked: ReadonlyArray<Call & { child: DurableChildTask }>,
+  rows: ReadonlyArray<ExecutionRow | undefined>,
+): Promise<Array<NewChild>> {
+  if (asked.length > 0 && (parent.depth ?? 0) >= LIMITS.depth) {
+    throw fromErrorStorageObject(tooDeep())
+  }
+  const missing: Array<NewChild> = []
+  for (const [index, call] of asked.entries()) {
+    const row = rows[index]
+    if (row !== undefined) {
+      checkChild(row, call.child.task.id, call, parent.executionId)
+    } else {
+      missing.push({ ...(await prepareChild(definition, call.child, engine)), executionId: call.id })
+    }
+  }
+  return missing
 }
 
 /** What a child that ended badly rejects with. */

@@ -1,14 +1,13 @@
 /** The durable calls as the function of a task sees them: what it gives is checked, then each does its part. */
 
-import { DurableExecutionError } from '../../base/errors.ts'
 import { checkPayload } from '../../base/payload.ts'
 import { stateId } from '../../machine/records.ts'
-import { type DurableChildTask } from '../../task/define.ts'
 import { DURABLE_CALLS, type DurableCode } from '../../task/durable-context.ts'
 import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
 import { type Batch, runChildren } from './children.ts'
 import { type DurableCalls } from './calls.ts'
-import { checkKind, checkName } from './names.ts'
+import { checkChildren, checkFunction } from './given.ts'
+import { checkKind } from './names.ts'
 import { payloadOf, waitForSignal } from './signals.ts'
 import { sleepUntil } from './sleep.ts'
 import { runStep, type StepFunction } from './step.ts'
@@ -117,27 +116,15 @@ async function runTasks(calls: DurableCalls, what: string, children: unknown): P
   return all
 }
 
-function checkFunction(about: string, fn: unknown): void {
-  if (typeof fn !== 'function') {
-    throw new DurableExecutionError(`${about} needs a function`, false)
-  }
-}
-
 /** The children by name, and where each stands in the list. */
 function placesOf(
   calls: DurableCalls,
   what: string,
   given: unknown,
 ): Array<{ batch: Batch; at: Array<number> }> {
-  if (!Array.isArray(given)) {
-    throw new DurableExecutionError(
-      'ctx.runTasks needs an array of children: { task, input, options? }',
-      false,
-    )
-  }
+  const children = checkChildren(what, given)
   const places = new Map<string, Array<number>>()
-  for (const [index, child] of (given as Array<DurableChildTask | null | undefined>).entries()) {
-    const name = childName(what, child)
+  for (const [index, { name }] of children.entries()) {
     const at = places.get(name) ?? []
     places.set(name, at)
     at.push(index)
@@ -147,19 +134,7 @@ function placesOf(
     batch: {
       name,
       from: calls.takeOrdinals(name, at.length),
-      children: at.map((index) => (given as Array<DurableChildTask>)[index] as DurableChildTask),
+      children: at.flatMap((index) => children[index]?.child ?? []),
     },
   }))
-}
-
-function childName(what: string, child: DurableChildTask | null | undefined): string {
-  const taskId: unknown = (child?.task as { id?: unknown } | null | undefined)?.id
-  if (typeof taskId !== 'string') {
-    throw new DurableExecutionError(
-      `ctx.${what} got a child without a task; a child is { task, input, options? }`,
-      false,
-    )
-  }
-  const options = child?.options as { name?: unknown } | null | undefined
-  return checkName(what, options?.name ?? taskId)
 }

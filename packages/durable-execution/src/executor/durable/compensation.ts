@@ -1,7 +1,7 @@
 /**
  * Undoing what an execution did that ended badly. The function of its task is run once more, as in each of its attempts, over what the execution remembers:
- * as far as that goes, each call gives what it gave then. The first call that has no answer ends that, and so does the end of
- * the function; then what was registered on the way is undone, the last first, each as a step of this execution.
+ * as far as that goes, each call gives what it gave then. That ends with the function, or where all of its branches wait for what has
+ * no answer; then what was registered on the way is undone, the last first, each as a step of this execution.
  */
 
 import { assert } from '../../base/assert.ts'
@@ -16,6 +16,7 @@ import { COMPENSATION_RETRIES } from '../../machine/retry.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
+import { type RunHistory } from './history.ts'
 import { type Registered, Replay } from './replay.ts'
 
 /** Undoes what the parent of this execution did; gives the names of what was undone. */
@@ -56,7 +57,7 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     }
   })
   const undone: Array<string> = []
-  let failure: unknown
+  let failure: unknown = missedIn(parentId, history, registered)
   const all = order.flatMap((id) => registered.get(id) ?? [])
   for (const { name, fn, options } of all.toReversed()) {
     try {
@@ -71,6 +72,22 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
     throw givenUp(failure)
   }
   return { kind: 'plain', output: undone }
+}
+
+/** What was registered, and not met on any way: it may be undone by somebody who is told. */
+function missedIn(
+  parentId: string,
+  history: RunHistory,
+  registered: ReadonlyMap<string, Registered>,
+): DurableExecutionError | undefined {
+  const count = history.isWhole ? history.countCompensations() : 0
+  return registered.size >= count
+    ? undefined
+    : new DurableExecutionError(
+        `Execution ${parentId} registered ${count} compensations, and its function came to ${registered.size} of them when it was run again. ` +
+          'Undo the others by hand. The function must go the same way over what is remembered',
+        false,
+      )
 }
 
 /** What could not be undone was tried as often as it may be: another attempt is not to begin all that again. */

@@ -1,19 +1,20 @@
 /** Runs a function once more over what an execution remembers, and does nothing new. */
 
 import { type Millis } from '../../base/clock.ts'
-import { fromErrorStorageObject } from '../../base/errors.ts'
 import { LIMITS } from '../../base/limits.ts'
+import { checkPayload } from '../../base/payload.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
-import { wasCancelledByParent } from '../../machine/parent.ts'
-import { callId, idPrefix, signalId, timeoutId, tryId } from '../../machine/records.ts'
+import { callId, idPrefix } from '../../machine/records.ts'
 import { type DurableCode, type DurableStepOptions } from '../../task/durable-context.ts'
-import { resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
-import { type DurableCalls } from './calls.ts'
-import { errorOfChild } from './children.ts'
+import { resolveSleepUntil, resolveStepOptions } from '../../task/durable-options.ts'
+import { type Call, type DurableCalls } from './calls.ts'
+import { checkChildren, checkFunction } from './given.ts'
 import { type RunHistory } from './history.ts'
 import { calledInside } from './inside.ts'
+import { checkName } from './names.ts'
 import { never } from './never.ts'
-import { payloadOf, timedOutError } from './signals.ts'
+import { QuietTurn } from './quiet-turn.ts'
+import { type Given, Remembered } from './remembered.ts'
 import { type StepFunction } from './step.ts'
 
 /** What was registered to be undone. */
@@ -23,23 +24,22 @@ export type Registered = {
   options: DurableStepOptions | null | undefined
 }
 
-/** What a call gave then; undefined if it had given nothing when the execution ended. */
-type Given = { value: unknown } | { error: unknown } | undefined
-
-type NamedChild = { task: { id: string }; options?: { name?: string | null } | null }
-
 export class Replay {
   readonly code: DurableCode
-  readonly #calls: DurableCalls
-  readonly #history: RunHistory
-  readonly #row: ExecutionRow
   /** The ids of what was registered on this way, in its order. */
   readonly order: Array<string> = []
+  readonly #calls: DurableCalls
+  readonly #history: RunHistory
+  readonly #remembered: Remembered
   readonly #registered: Map<string, Registered>
   readonly #prefix: string
   readonly #ordinals = new Map<string, number>()
-  readonly #taken = new Map<string, number>()
+  readonly #quiet: QuietTurn
   #isOver = false
+  /** Whether the function has ended. What it did not wait for is answered all the same: it may have come further then. */
+  #hasEnded = false
+  /** Whether some call has no answer: others go on beside it. */
+  #isStuck = false
   /** How many calls were made, and how many of them are being answered. */
   #asked = 0
   #answering = 0
@@ -54,23 +54,30 @@ export class Replay {
   ) {
     this.#calls = calls
     this.#history = history
-    this.#row = row
+    this.#remembered = new Remembered(calls, history, row)
     this.#registered = registered
     this.#prefix = idPrefix(row.executionId)
     this.code = this.#createCode()
+    this.#quiet = new QuietTurn(calls.engine.doors.clock, () => {
+      if (this.#answering === 0 && (this.#hasEnded || this.#hasAll())) {
+        this.#end()
+      }
+    })
   }
 
   /**
-   * Runs the function until it ends, or calls what has no answer; or until it hangs, as one may that timed out: until it has
-   * called nothing for a while, though all is registered that there is to undo, or half of the time is over.
+   * Runs the function until it ends, or waits for what has no answer, in all of its branches. Whether it does something else
+   * meanwhile cannot be seen: it is left when all is registered that there is to undo, else when it has called nothing for a
+   * while; and one that waits for something else, as one may that timed out, when half of the time is over.
    */
   async untilOver(run: () => Promise<unknown>, timeoutMs: Millis): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#onOver = resolve
-      run().then(
-        () => this.#end(),
-        () => this.#end(),
-      )
+      const onEnded = (): void => {
+        this.#hasEnded = true
+        this.#quiet.await()
+      }
+      run().then(onEnded, onEnded)
       const { now } = this.#calls.engine.store
       this.#endIfHanging(Math.min(LIMITS.replayPauseMs, timeoutMs / 4), now() + timeoutMs / 2)
     })
@@ -81,7 +88,7 @@ export class Replay {
     const asked = this.#asked
     moments.at(engine.store.now() + pauseMs, () => {
       const isQuiet = this.#asked === asked && this.#answering === 0
-      if (isQuiet && (this.#hasAll() || engine.store.now() >= latestAt)) {
+      if (isQuiet && (this.#isStuck || this.#hasAll() || engine.store.now() >= latestAt)) {
         this.#end()
       } else if (!this.#isOver) {
         this.#endIfHanging(pauseMs, latestAt)
@@ -99,56 +106,84 @@ export class Replay {
     this.#onOver()
   }
 
+  // What a call is given is checked as it was then: what was refused was not remembered, and the code may have gone on.
   #createCode(): DurableCode {
+    const remembered = this.#remembered
+    const { engine, attempt } = this.#calls
     const stepLike =
-      (what: string) =>
-      (name: string, _fn: unknown, options?: unknown): Promise<unknown> =>
-        this.#answer(what, async () => await this.#step(this.#idOf(name), name, options))
+      (what: 'step' | 'transaction', title: string) => (name: unknown, fn: unknown, options: unknown) =>
+        this.#answer(what, async () => {
+          const call = this.#take(what, name)
+          checkFunction(`${title} ${call.name}`, fn)
+          return await remembered.step(call, resolveStepOptions(`${what} ${call.name}`, options))
+        })
     const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
-      step: stepLike('step'),
-      transaction: stepLike('transaction'),
-      sleep: (name: string) => this.#answer('sleep', async () => await this.#sleep(this.#idOf(name))),
-      waitForSignal: (name: string, options?: unknown) =>
-        this.#answer('waitForSignal', async () => await this.#wait(name, this.#idOf(name), options)),
-      runTask: (task: NamedChild['task'], _input: unknown, options?: NamedChild['options']) =>
-        this.#answer('runTask', async () => {
-          const outputs = await this.#children([{ task, options: options ?? null }])
-          return outputs !== undefined && 'value' in outputs ? { value: outputs.value[0] } : outputs
+      step: stepLike('step', 'Step'),
+      transaction: stepLike('transaction', 'Transaction'),
+      sleep: (name: unknown, msOrDate: unknown) =>
+        this.#answer('sleep', async () => {
+          const call = this.#take('sleep', name)
+          resolveSleepUntil(call.name, msOrDate, engine.store.now())
+          return await remembered.sleep(call)
         }),
-      runTasks: (children: ReadonlyArray<NamedChild>) =>
-        this.#answer('runTasks', async () => await this.#children(children)),
-      compensate: (name: string, fn: StepFunction<unknown>, options?: DurableStepOptions | null) =>
+      waitForSignal: (name: unknown, options: unknown) =>
+        this.#answer(
+          'waitForSignal',
+          async () => await remembered.wait(this.#take('waitForSignal', name), options),
+        ),
+      runTask: async (task: unknown, input: unknown, options: unknown) => {
+        const [output] = await this.#runTasks('runTask', [{ task, input, options }])
+        return output
+      },
+      runTasks: (children: unknown) => this.#runTasks('runTasks', children),
+      compensate: (name: unknown, fn: unknown, options: DurableStepOptions | null | undefined) =>
         this.#answer('compensate', async () => {
-          const id = this.#idOf(name)
-          if ((await this.#read(id)) === undefined) {
+          const call = this.#take('compensate', name)
+          checkFunction(`Compensation ${call.name}`, fn)
+          resolveStepOptions(`compensation ${call.name}`, options)
+          if (!(await remembered.compensation(call))) {
             return undefined
           }
           // It knows what the last attempt knew.
-          this.#registered.set(id, { name, fn, options })
-          this.order.push(id)
+          this.#registered.set(call.id, { name: call.name, fn: fn as StepFunction<unknown>, options })
+          this.order.push(call.id)
           return { value: undefined }
         }),
-      setState: () => this.#answer('setState', () => Promise.resolve({ value: undefined })),
+      setState: (state: unknown) =>
+        this.#answer('setState', async () => {
+          const text = engine.serializer.serialize(state)
+          checkPayload(text, 'The state of task ', attempt.row.taskId, engine.options.maxPayloadBytes)
+          return await Promise.resolve({ value: undefined })
+        }),
     }
     return code as unknown as DurableCode
   }
 
-  /** What the call gave then; nothing any more once one had no answer. */
-  async #answer(what: string, find: () => Promise<Given>): Promise<unknown> {
+  #runTasks(what: string, children: unknown): Promise<Array<unknown>> {
+    return this.#answer(what, async () => {
+      const asked = checkChildren(what, children)
+      return await this.#remembered.children(
+        asked.map(({ name, child }) => ({ ...this.#take(what, name), child })),
+      )
+    })
+  }
+
+  /** What the call gave then; nothing where it had no answer. */
+  async #answer<T>(what: string, find: () => Promise<Given<T>>): Promise<T> {
     const refusal = calledInside(this.#calls.mark, what)
     if (refusal !== undefined) {
       throw refusal
     }
     this.#asked += 1
+    this.#quiet.noteBegun()
     this.#answering += 1
-    let given: Given
-    try {
-      given = this.#isOver ? undefined : await find()
-    } finally {
-      this.#answering -= 1
+    const given = this.#isOver ? undefined : await find().catch((error: unknown) => ({ error }))
+    this.#answering -= 1
+    this.#isStuck ||= given === undefined
+    if (this.#isStuck || this.#hasEnded) {
+      this.#quiet.await()
     }
     if (given === undefined || this.#isOver) {
-      this.#end()
       return await never()
     }
     if ('error' in given) {
@@ -157,88 +192,10 @@ export class Replay {
     return given.value
   }
 
-  #idOf(name: string): string {
+  #take(what: string, given: unknown): Call {
+    const name = checkName(what, given)
     const ordinal = (this.#ordinals.get(name) ?? 0) + 1
     this.#ordinals.set(name, ordinal)
-    return callId(this.#prefix, name, ordinal)
-  }
-
-  async #read(executionId: string): Promise<ExecutionRow | undefined> {
-    const [row] = await this.#calls.insist(async () => await this.#history.get([executionId]))
-    return row
-  }
-
-  #value(text: string | undefined): { value: unknown } {
-    return { value: this.#calls.engine.serializer.deserialize(text ?? '') }
-  }
-
-  async #step(id: string, name: string, options: unknown): Promise<Given> {
-    const { maxAttempts } = resolveStepOptions(`step ${name}`, options).retryOptions
-    const failed = await this.#lastFailure(id, this.#row.retryAttempts, maxAttempts)
-    // A later attempt may have done what failed in this one.
-    if (failed !== undefined) {
-      return failed
-    }
-    const done = await this.#read(id)
-    return done === undefined ? undefined : this.#value(done.output)
-  }
-
-  /** The error of the step in that attempt, if it had no try left. */
-  async #lastFailure(id: string, attempt: number, maxAttempts: number): Promise<Given> {
-    for (let number = 0; ; number += 1) {
-      const failed = await this.#read(tryId(id, attempt, number))
-      if (failed?.error === undefined) {
-        return undefined
-      }
-      if (!failed.error.isRetryable || number >= maxAttempts) {
-        return { error: fromErrorStorageObject(failed.error) }
-      }
-    }
-  }
-
-  async #sleep(id: string): Promise<Given> {
-    const sleep = await this.#read(id)
-    if (sleep === undefined) {
-      return undefined
-    }
-    const { startAt } = sleep
-    // Who ended it may have another time than who slept: so far apart clocks may be.
-    const endedBy = (this.#row.finishedAt ?? startAt).getTime() + this.#calls.engine.options.expireMs / 3
-    return startAt.getTime() <= endedBy ? { value: undefined } : undefined
-  }
-
-  async #wait(name: string, id: string, options: unknown): Promise<Given> {
-    if ((await this.#read(timeoutId(id))) !== undefined) {
-      return { error: timedOutError(name) }
-    }
-    const ordinal = (this.#taken.get(name) ?? 0) + 1
-    this.#taken.set(name, ordinal)
-    const signal = await this.#read(signalId(this.#prefix, name, ordinal))
-    if (signal === undefined) {
-      return undefined
-    }
-    const { validate } = resolveWaitOptions(name, options)
-    try {
-      return { value: await payloadOf(this.#calls, name, signal.output ?? '', validate) }
-    } catch (error) {
-      return { error }
-    }
-  }
-
-  async #children(
-    children: ReadonlyArray<NamedChild>,
-  ): Promise<{ value: Array<unknown> } | { error: unknown } | undefined> {
-    const ids = children.map(({ task, options }) => this.#idOf(options?.name ?? task.id))
-    const rows = await this.#calls.insist(async () => await this.#history.get(ids))
-    const ended = rows.filter((row) => row?.isClosed === true && !wasCancelledByParent(row))
-    // The first that fails decides, as it did then: its siblings may have been at work until the parent ended.
-    const failed = ended.find((row) => row?.status !== 'completed')
-    if (failed !== undefined) {
-      return { error: errorOfChild(failed) }
-    }
-    if (ended.length < rows.length) {
-      return undefined
-    }
-    return { value: ended.map((row) => this.#value(row?.output).value) }
+    return { name, ordinal, id: callId(this.#prefix, name, ordinal) }
   }
 }

@@ -6,6 +6,7 @@ import {
   DurableExecutionTimedOutError,
   type DurableExecutionErrorStorageObject,
   fromErrorStorageObject,
+  messageOf,
   toDurableExecutionError,
   toErrorStorageObject,
 } from '../../base/errors.ts'
@@ -78,6 +79,9 @@ export function runTries<T>(
     ? work.remember(performed).then(
         () => engine.serializer.deserialize<T>(performed),
         async (cause: unknown) => {
+          if (await isKept(calls, call)) {
+            return engine.serializer.deserialize<T>(performed)
+          }
           throw asThrown(await rememberFailure(calls, { number: 0, id }, options, cause))
         },
       )
@@ -123,7 +127,7 @@ async function tryUntilDone<T>(
     const id = tryId(call.id, calls.attempt.row.retryAttempts, number)
     const begun = number === 0 ? first : undefined
     const failure = begun === undefined ? await readTry(calls, id) : undefined
-    const tried = failure ?? (await tryOnce(calls, work, { number, id, begun }, options))
+    const tried = failure ?? (await tryOnce(calls, call, work, { number, id, begun }, options))
     if ('text' in tried) {
       // Read back, so that the first run sees what every later one will.
       return calls.engine.serializer.deserialize<T>(tried.text)
@@ -141,17 +145,21 @@ type Failure = { error: DurableExecutionErrorStorageObject; nextAt: Millis; caus
 /** Does the work, and remembers what it comes to. */
 async function tryOnce(
   calls: DurableCalls,
+  call: Call,
   work: Work,
   { number, id, begun }: { number: number; id: string; begun: Promise<string> | undefined },
   options: ResolvedStepOptions,
 ): Promise<{ text: string } | Failure> {
+  if (begun === undefined && !calls.mayBegin()) {
+    return await never()
+  }
   let text: string
   try {
     text = await (begun ?? work.perform(number))
   } catch (cause) {
     if (calls.isToldToLeave) {
       // It obeyed, and has not failed: the execution is run again by others.
-      calls.giveBack()
+      calls.leaveWhenIdle()
       return await never()
     }
     return await rememberFailure(calls, { number, id }, options, cause)
@@ -159,9 +167,17 @@ async function tryOnce(
   try {
     await work.remember(text)
   } catch (cause) {
-    return await rememberFailure(calls, { number, id }, options, cause)
+    if (!(await isKept(calls, call))) {
+      return await rememberFailure(calls, { number, id }, options, cause)
+    }
   }
   return { text }
+}
+
+/** Whether the result is there, though its write is said to have failed: the reply may have been lost. */
+async function isKept(calls: DurableCalls, { id }: Call): Promise<boolean> {
+  await calls.insist(async () => await calls.history.look([id]))
+  return calls.history.known(id)?.output !== undefined
 }
 
 /** The try failed: a later run does not do it again. */
@@ -174,7 +190,13 @@ async function rememberFailure(
   const error = toErrorStorageObject(toDurableExecutionError(cause))
   const now = calls.engine.store.now()
   const nextAt = (error.isRetryable ? nextAttemptAt(options.retryOptions, number, now) : null) ?? now
-  await calls.writer.write({ executionId: id, kind: '#try', error, dueAt: new Date(nextAt) })
+  const record = { executionId: id, kind: '#try' as const, dueAt: new Date(nextAt) }
+  try {
+    await calls.writer.write({ ...record, error })
+  } catch (refusal) {
+    // It is what the error says that the storage does not take: that the try failed is remembered all the same.
+    await calls.writer.write({ ...record, error: { ...error, message: messageOf(refusal) } })
+  }
   return { error, nextAt, cause }
 }
 

@@ -43,11 +43,12 @@ export class Writer {
   readonly #owner: WriterOwner
   /** Those that it has asked for. One that is not there harms nobody; one that is there and not in the list is forgotten. */
   readonly #childrenTasks: Array<DurableChildTaskExecution>
+  readonly #listedIds: Set<string>
   /** What is to be written next, together. */
   #pending: Array<Part> = []
   /** What was refused together, and is written one by one: what one call wants fails no other. */
   #oneByOne: Array<Part> = []
-  /** What is refused though nobody waits for it: the end of the run says so. */
+  /** What is refused though nobody waits for it: the run fails where it would be left to wait. */
   readonly #refused: Array<Part> = []
   #isWriting = false
   #isMarked: boolean
@@ -60,6 +61,7 @@ export class Writer {
     this.#doors = doors
     this.#owner = owner
     this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
+    this.#listedIds = new Set(this.#childrenTasks.map(({ executionId }) => executionId))
     this.#isMarked = attempt.row.hasCompensations === true
   }
 
@@ -72,7 +74,17 @@ export class Writer {
     this.#count(records.length + children.length)
     if (records.length + children.length > 0) {
       this.#pending.push({ records, children })
-      this.#childrenTasks.push(...children.map(({ taskId, executionId }) => ({ taskId, executionId })))
+      this.#list(children)
+    }
+  }
+
+  #list(children: ReadonlyArray<NewChild>): void {
+    for (const { taskId, executionId } of children) {
+      // An earlier run may have listed it, and have ended before it was written.
+      if (!this.#listedIds.has(executionId)) {
+        this.#listedIds.add(executionId)
+        this.#childrenTasks.push({ taskId, executionId })
+      }
     }
   }
 

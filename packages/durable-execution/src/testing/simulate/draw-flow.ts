@@ -65,16 +65,13 @@ function drawMove(chance: Chance, bounds: Bounds): Move {
   if (dice < 0.8) {
     return { move: 'state', value: chance.between(1, 99) }
   }
-  if (isBranch) {
-    return drawStep(chance)
-  }
   if (dice < 0.83) {
     return { move: 'fickle', attempts: chance.between(1, FLAKY_RETRIES) }
   }
   if (dice < 0.9) {
     return drawUndo(chance)
   }
-  if (dice < 0.95) {
+  if (dice < 0.95 || isBranch) {
     return { move: 'throw', attempts: chance.pick([1, 1, FLAKY_RETRIES, FLAKY_RETRIES + 1]) }
   }
   const branches = BRANCH_SIGNALS.slice(0, chance.between(2, BRANCH_SIGNALS.length)).map((name) =>

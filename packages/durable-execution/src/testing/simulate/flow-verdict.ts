@@ -12,7 +12,7 @@ import {
   tryId,
 } from '../../machine/records.ts'
 import { type SimViolation } from './observer.ts'
-import { undoName } from './sim-flow.ts'
+import { BRANCHES, undoName } from './sim-flow.ts'
 import { type Sent } from './sim-signals.ts'
 
 type Rows = ReadonlyMap<string, ExecutionRow>
@@ -133,9 +133,8 @@ const MOST_UNDOS = 16
 function judgeUndoing(rows: Rows, row: ExecutionRow, report: Report): void {
   const prefix = idPrefix(row.executionId)
   const undoing = rows.get(compensationId(prefix))
-  const registered = Array.from({ length: MOST_UNDOS }, (_, nth) => undoName(nth)).filter((name) =>
-    rows.has(callId(prefix, name, 1)),
-  )
+  const branches = BRANCHES.map((branch) => registeredIn(rows, prefix, branch))
+  const registered = branches.flat()
   if (row.status === 'completed' || registered.length === 0 || row.executionId.endsWith('!compensation')) {
     if (undoing !== undefined) {
       report(row.executionId, `it is ${row.status}, ${registered.length} were registered, and it is undone`)
@@ -152,15 +151,24 @@ function judgeUndoing(rows: Rows, row: ExecutionRow, report: Report): void {
   }
   const places = new Map([...rows.keys()].map((executionId, place) => [executionId, place]))
   const undonePrefix = idPrefix(undoing.executionId)
-  const done = registered.map((name) => {
-    const stepId = callId(undonePrefix, name, 1)
-    const at = places.get(stepId) ?? places.get(tryId(stepId, undoing.retryAttempts, 0))
-    if (at === undefined) {
-      report(row.executionId, `${name} was registered, and is not undone: ${undoing.status}`)
+  for (const branch of branches) {
+    const done = branch.map((name) => {
+      const stepId = callId(undonePrefix, name, 1)
+      const at = places.get(stepId) ?? places.get(tryId(stepId, undoing.retryAttempts, 0))
+      if (at === undefined) {
+        report(row.executionId, `${name} was registered, and is not undone: ${undoing.status}`)
+      }
+      return at ?? NaN
+    })
+    if (done.some((place, index) => place > (done[index - 1] ?? Infinity))) {
+      report(row.executionId, `what was registered is not undone from the last to the first`)
     }
-    return at ?? NaN
-  })
-  if (done.some((place, index) => place > (done[index - 1] ?? Infinity))) {
-    report(row.executionId, `what was registered is not undone from the last to the first`)
   }
+}
+
+/** The names of what is registered to be undone, in the order in which its branch came to it. */
+function registeredIn(rows: Rows, prefix: string, branch: string): Array<string> {
+  return Array.from({ length: MOST_UNDOS }, (_, nth) => undoName(nth, branch)).filter((name) =>
+    rows.has(callId(prefix, name, 1)),
+  )
 }

@@ -17,7 +17,8 @@ type Scene = {
   tasks: Tasks
   /** Calls that may be made side by side have names of their own. */
   branch: string
-  undos: { count: number }
+  /** How many things to be undone each branch has registered. */
+  undos: Map<string, number>
 }
 
 /** The message of each error that is part of the work. */
@@ -34,7 +35,7 @@ export async function runFlow(
   if (work.kind !== 'flow') {
     throw new DurableExecutionError(`${work.kind} is no durable code`, false)
   }
-  return work.value + (await doMoves(work.moves, { ctx, run, hands, tasks, branch: '', undos: { count: 0 } }))
+  return work.value + (await doMoves(work.moves, { ctx, run, hands, tasks, branch: '', undos: new Map() }))
 }
 
 async function doMoves(moves: ReadonlyArray<Move>, scene: Scene): Promise<number> {
@@ -148,12 +149,12 @@ async function doChildren(move: MoveOf<'children'>, { ctx, run, tasks, branch }:
   }
 }
 
-async function doFickle({ attempts }: MoveOf<'fickle'>, { ctx, run, undos }: Scene): Promise<void> {
-  const name = undoName(undos.count)
-  undos.count += 1
-  const stepId = run.next('fickle')
+async function doFickle({ attempts }: MoveOf<'fickle'>, scene: Scene): Promise<void> {
+  const { ctx, run, branch } = scene
+  const name = nextUndo(scene)
+  const stepId = run.next(`fickle${branch}`)
   try {
-    const result = await ctx.step('fickle', (step) => {
+    const result = await ctx.step(`fickle${branch}`, (step) => {
       const given = run.calls(step, 0)
       if (ctx.attempt < attempts) {
         throw new DurableExecutionError(`${PLANNED} of a step`, false)
@@ -168,12 +169,9 @@ async function doFickle({ attempts }: MoveOf<'fickle'>, { ctx, run, undos }: Sce
   }
 }
 
-async function registerUndo(
-  { failures, isHopeless }: MoveOf<'undo'>,
-  { ctx, run, undos }: Scene,
-): Promise<void> {
-  const name = undoName(undos.count)
-  undos.count += 1
+async function registerUndo({ failures, isHopeless }: MoveOf<'undo'>, scene: Scene): Promise<void> {
+  const { ctx, run } = scene
+  const name = nextUndo(scene)
   await ctx.compensate(name, (step) => {
     run.undoes(step)
     if (isHopeless) {
@@ -185,10 +183,19 @@ async function registerUndo(
   })
 }
 
-/** What the n-th thing to be undone is called, from 0. */
-export function undoName(nth: number): string {
-  return `undo ${nth}`
+function nextUndo({ branch, undos }: Scene): string {
+  const nth = undos.get(branch) ?? 0
+  undos.set(branch, nth + 1)
+  return undoName(nth, branch)
 }
+
+/** What the n-th thing to be undone of a branch is called, from 0. */
+export function undoName(nth: number, branch: string): string {
+  return `undo ${nth}${branch}`
+}
+
+/** What the names of calls in the branches end with, and those outside. */
+export const BRANCHES: ReadonlyArray<string> = ['', ' in 0', ' in 1', ' in 2']
 
 function caught({ isCaught }: { isCaught: boolean }, error: unknown, isPlanned: boolean): number {
   if (isCaught && isPlanned) {

@@ -2,32 +2,12 @@
 
 import assert from 'node:assert/strict'
 
-import { type DurableStorage } from '../../../storage/contract.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
-import { HOUR, started } from './durable-lives.ts'
-import { createGate, isWrite, untilTrue, withCallListener } from './lives.ts'
-import { type EngineWorld } from './world.ts'
+import { HOUR } from './durable-lives.ts'
+import { createGate, untilTrue } from './lives.ts'
 
 export const PARALLEL_STEP_RULES: Record<string, string> = {
   'step.parallel': 'Steps run in parallel, and each is remembered by itself.',
-  'step.refused_alone':
-    'What the storage does not take of one call fails no other call; where nobody is told of it, the attempt fails.',
-}
-
-/** The storage of the world, which takes nothing that speaks of poison. */
-const healthy = ({ storage }: EngineWorld): DurableStorage =>
-  withCallListener(storage, (call) => {
-    if (isWrite(call) && JSON.stringify(call.args).includes('poison')) {
-      throw new Error('no room for that')
-    }
-  })
-
-/** Gives the value so late that what was called beside it is written along with it. */
-async function inAWhile<T>(value: T): Promise<T> {
-  for (let turn = 0; turn < 50; turn += 1) {
-    await Promise.resolve()
-  }
-  return value
 }
 
 export const PARALLEL_STEP_CASES: Array<EngineConformanceCase> = [
@@ -173,84 +153,4 @@ export const PARALLEL_STEP_CASES: Array<EngineConformanceCase> = [
     assert.equal(end.status === 'completed' && end.output, 'quick')
     assert.deepEqual(seen, [['slow', 'quick']])
   }),
-
-  engineCase(
-    'step.refused_alone',
-    'a result that cannot be stored fails its step, and not the children, sleeps and steps beside it',
-    async (world) => {
-      const done: Array<string> = []
-      const { executor, flow } = await started(
-        world,
-        async (ctx) => {
-          const late = async (value: string): Promise<string> => {
-            done.push(value)
-            return await inAWhile(value)
-          }
-          const ends = await Promise.allSettled([
-            ctx.step('good', () => late('fine')),
-            ctx.step('bad', () => late('poison')),
-            ctx.step('at once', () => 'poison'),
-            ctx.setState('under way'),
-            ctx.runTask(part, 'fine'),
-            ctx.sleep('nap', 3_000),
-            ctx.compensate('undo', () => undefined),
-          ])
-          return ends.map((end) => (end.status === 'fulfilled' ? end.value : (end.reason as Error).message))
-        },
-        { storage: healthy(world) },
-      )
-      const part = executor.task({ id: 'part', timeoutMs: HOUR, run: (_, input: string) => `${input} child` })
-      const handle = await executor.enqueueTask(flow, undefined)
-      const end = await world.finish(handle)
-      const failed = 'Could not be stored: no room for that'
-      assert.deepEqual(end.status === 'completed' && end.output, [
-        'fine',
-        failed,
-        failed,
-        undefined,
-        'fine child',
-        undefined,
-        undefined,
-      ])
-      assert.deepEqual(done, ['fine', 'poison'])
-      assert.equal(await world.until(handle.getState()), 'under way')
-    },
-  ),
-
-  engineCase(
-    'step.refused_alone',
-    'an attempt that waits for a child that cannot be stored fails, and what it did besides is remembered',
-    async (world) => {
-      const done: Array<string> = []
-      const { executor, flow } = await started(
-        world,
-        async (ctx) => {
-          await Promise.all([
-            ctx.runTask(part, 'poison'),
-            ctx.step('slow', async () => {
-              await new Promise<void>((resolve) => {
-                world.clock.setTimer(1_500, resolve)
-              })
-              done.push('slow')
-            }),
-            ctx.runTask(part, 'fine'),
-          ])
-        },
-        { storage: healthy(world) },
-      )
-      const part = executor.task({
-        id: 'part',
-        timeoutMs: HOUR,
-        run: (_, input: string) => {
-          done.push(input)
-        },
-      })
-      const end = await world.finish(await executor.enqueueTask(flow, undefined))
-      assert.equal(
-        end.status === 'failed' && end.error.message,
-        'Outcome could not be stored: no room for that',
-      )
-      assert.deepEqual(done, ['fine', 'slow'])
-    },
-  ),
 ]

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 
-import { type CancelSignal } from '../../../base/cancel.ts'
 import { type DurableExecutor } from '../../../executor/executor.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR } from './durable-lives.ts'
@@ -15,8 +14,6 @@ export const STOPPED_STEP_RULES: Record<string, string> = {
   'step.fenced': 'A run that has lost its lease remembers nothing more, and ends.',
   'step.released':
     'A step that obeys when the executor stops has not failed: the execution is run again by others.',
-  'step.after_grace':
-    'When the executor stops, no call begins any more once the grace is over, and what steps came to by then is kept.',
 }
 
 export const STOPPED_STEP_CASES: Array<EngineConformanceCase> = [
@@ -120,64 +117,6 @@ export const STOPPED_STEP_CASES: Array<EngineConformanceCase> = [
     assert.equal(end.status === 'completed' && end.output, 2)
     assert.equal(end.retryAttempts, 0)
   }),
-
-  engineCase(
-    'step.after_grace',
-    'what ended late is not done again, what is next is done by others, and so is what obeyed',
-    async (world) => {
-      const done: Array<string> = []
-      const gate = createGate()
-      const define = (name: string): DurableExecutor => {
-        const executor = world.newExecutor()
-        executor.task({
-          id: 'flow',
-          timeoutMs: HOUR,
-          run: async (ctx) => {
-            const step = async (
-              part: string,
-              work?: (cancelSignal: CancelSignal) => unknown,
-            ): Promise<void> => {
-              await ctx.step(part, async ({ cancelSignal }) => {
-                if (name === 'first') {
-                  await work?.(cancelSignal)
-                }
-                done.push(`${part} by ${name}`)
-              })
-            }
-            await Promise.all([
-              step('late', () => gate.promise),
-              step('obedient', async (cancelSignal) => {
-                await new Promise((_resolve, reject) => {
-                  cancelSignal.onCancelled(() => reject(new Error('stopped')))
-                })
-              }),
-              step('quick').then(async () => {
-                await gate.promise
-                await step('next')
-              }),
-            ])
-          },
-        })
-        return executor
-      }
-      const first = define('first')
-      await world.until(first.start())
-      const handle = await first.enqueueTask({ id: 'flow' }, undefined)
-      await untilTrue(world, () => done.length === 1)
-      world.clock.setTimer(1_500, () => gate.open())
-      await world.until(first.shutdown({ graceMs: 1_000 }))
-      const second = define('second')
-      await world.until(second.start())
-      const end = await world.finish(await second.getTaskHandle({ id: 'flow' }, handle.getTaskExecutionId()))
-      assert.equal(end.status, 'completed')
-      assert.equal(end.retryAttempts, 0)
-      assert.deepEqual(done, ['quick by first', 'late by first', 'obedient by second', 'next by second'])
-      assert.deepEqual(
-        world.logs.filter(({ message }) => message.includes('did not stop')),
-        [],
-      )
-    },
-  ),
 
   engineCase(
     'step.fenced',

@@ -14,6 +14,9 @@ import { STEP_CASES } from './cases-steps.ts'
 import { CODE_CRASH_CASES } from './cases-code-crashes.ts'
 import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
 import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
+import { LEAVING_CODE_CASES } from './cases-leaving-code.ts'
+import { REFUSED_WRITE_CASES } from './cases-refused-writes.ts'
+import { UNDOING_BRANCHES_CASES } from './cases-undoing-branches.ts'
 import { REFUSED_CALL_CASES } from './cases-refused-calls.ts'
 import { CODE_DEADLINE_CASES } from './cases-deadlines-of-code.ts'
 import { AWAITED_IN_PARENT_CASES } from './cases-awaited-in-parents.ts'
@@ -197,6 +200,8 @@ const DURABLE_CODE: EngineTheme = {
     ...PARALLEL_STEP_CASES,
     ...FAILING_STEP_CASES,
     ...STOPPED_STEP_CASES,
+    ...LEAVING_CODE_CASES,
+    ...REFUSED_WRITE_CASES,
     ...CODE_CRASH_CASES,
     ...CHANGED_CODE_CASES,
     ...REMEMBERING_CASES,
@@ -217,6 +222,7 @@ const DURABLE_CODE: EngineTheme = {
     ...COMPENSATING_END_CASES,
     ...UNDOING_ALL_CASES,
     ...UNDOING_AS_IT_WAS_CASES,
+    ...UNDOING_BRANCHES_CASES,
   ],
   needsOptionalFields: {
     'awaited.priority': 'the priority is not among the fields it keeps',

@@ -18,6 +18,9 @@ import { SLEEP_RULES } from './cases-sleeps.ts'
 import { STATE_RULES } from './cases-state.ts'
 import { STEP_RULES } from './cases-steps.ts'
 import { STOPPED_STEP_RULES } from './cases-stopped-steps.ts'
+import { LEAVING_CODE_RULES } from './cases-leaving-code.ts'
+import { REFUSED_WRITE_RULES } from './cases-refused-writes.ts'
+import { UNDOING_BRANCHES_RULES } from './cases-undoing-branches.ts'
 import { SUSPENDED_RULES } from './cases-suspended.ts'
 import { TRANSACTION_IN_CODE_RULES } from './cases-transactions-in-code.ts'
 import { UNDOING_ALL_RULES } from './cases-undoing-all.ts'
@@ -28,6 +31,8 @@ export const RULES_D: Record<string, string> = {
   ...PARALLEL_STEP_RULES,
   ...FAILING_STEP_RULES,
   ...STOPPED_STEP_RULES,
+  ...LEAVING_CODE_RULES,
+  ...REFUSED_WRITE_RULES,
   ...CODE_CRASH_RULES,
   ...CHANGED_CODE_RULES,
   ...REMEMBERING_RULES,
@@ -45,5 +50,6 @@ export const RULES_D: Record<string, string> = {
   ...COMPENSATING_RULES,
   ...UNDOING_ALL_RULES,
   ...UNDOING_AS_IT_WAS_RULES,
+  ...UNDOING_BRANCHES_RULES,
   ...COMPENSATING_END_RULES,
 }
