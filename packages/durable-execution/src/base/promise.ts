@@ -10,3 +10,12 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
     typeof (value as { then?: unknown }).then === 'function'
   )
 }
+
+/**
+ * The promise; that nobody has handled its rejection yet does not end the process. For promises that somebody may come to only much
+ * later, or in another process.
+ */
+export function handledLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
+}

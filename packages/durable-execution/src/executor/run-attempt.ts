@@ -33,6 +33,8 @@ export type Attempt = {
   shutdownSignal: CancelSignal
   /** Its durable calls, once it has made one. */
   calls?: DurableCalls | undefined
+  /** Whether its function has returned or thrown. */
+  hasEnded?: boolean
 }
 
 export type AttemptEvent = Settlement['event']
@@ -106,18 +108,18 @@ function callUserCode(attempt: Attempt, engine: Engine, codeOf: CodeOf): MaybePr
     : eventOfOutcome(attempt, outcome, engine)
 }
 
-function eventOfOutcome(
-  { row, lease, definition, calls }: Attempt,
-  outcome: RunOutcome,
-  engine: Engine,
-): MaybePromise<AttemptEvent> {
+function eventOfOutcome(attempt: Attempt, outcome: RunOutcome, engine: Engine): MaybePromise<AttemptEvent> {
+  const { row, lease, definition, calls } = attempt
+  // Children may be checked for a while: the run is not left for a wait that nobody minds any more.
+  attempt.hasEnded = true
   const { executionId } = row
   const runOutput = engine.serializer.serialize(outcome.output)
   checkPayload(runOutput, 'The output of task ', row.taskId, engine.options.maxPayloadBytes)
   if (outcome.kind === 'plain') {
     return { kind: 'succeeded', executionId, lease, runOutput }
   }
-  if (calls?.hasOpenChildren === true) {
+  // Those that are written are looked for when the outcome is.
+  if (calls?.writer.hasNewChildren === true) {
     throw fromErrorStorageObject(childrenAtWork(row))
   }
   return fannedOutEvent({ executionId, lease, runOutput }, definition, outcome.childrenTasks, engine)

@@ -222,6 +222,13 @@ export class Runs {
 
   #end(run: Run, event: AttemptEvent): void {
     run.hasEnded = true
+    if (event.kind !== 'failed' && run.calls?.isAtWork === true) {
+      const { taskId, executionId } = run.row
+      this.#engine.logger.info(
+        `Task ${taskId} (execution ${executionId}) has returned while calls of ctx were at work, and did not wait for them: ` +
+          'what they do comes to nothing. Await every call',
+      )
+    }
     run.timer?.cancel()
     run.shutdownSignal.giveBack()
     if (!run.isDecided) {

@@ -10,7 +10,7 @@
 import { type DurableExecutionError } from '../../base/errors.ts'
 import { isFirstRun } from '../../machine/durable.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
-import { type MaybePromise } from '../../base/promise.ts'
+import { handledLater, type MaybePromise } from '../../base/promise.ts'
 import { type Engine } from '../engine.ts'
 import { pauseAfter } from '../pause.ts'
 import { type Attempt } from '../run-attempt.ts'
@@ -18,7 +18,7 @@ import { RunHistory } from './history.ts'
 import { calledInside, type StepMark } from './inside.ts'
 import { Moments } from './moments.ts'
 import { checkName } from './names.ts'
-import { calledTooLate, never } from './never.ts'
+import { calledTooLate, never, rejectedSoon } from './never.ts'
 import { QuietTurn } from './quiet-turn.ts'
 import { type CallsDoors } from './run-doors.ts'
 import { StepsAtWork } from './steps-at-work.ts'
@@ -74,9 +74,9 @@ export class DurableCalls {
     return this.#working > 0 || this.#waits.areOpen
   }
 
-  /** Whether children that it started have not ended. */
-  get hasOpenChildren(): boolean {
-    return this.#waits.suspensions().some(({ kind }) => kind === 'children')
+  /** Whether some call does something here, and does not only wait. */
+  get isAtWork(): boolean {
+    return this.#working > 0
   }
 
   get isToldToLeave(): boolean {
@@ -99,7 +99,7 @@ export class DurableCalls {
   group<T>(what: string, work: () => Promise<T>): Promise<T> {
     const refusal = this.refusalOf(what)
     if (refusal !== undefined) {
-      return Promise.reject(refusal)
+      return rejectedSoon(refusal, this.engine.doors.clock)
     }
     if (!this.mayBegin()) {
       return never()
@@ -107,11 +107,16 @@ export class DurableCalls {
     this.#quiet.noteBegun()
     this.#working += 1
     this.#checkSoon()
-    return new Promise((resolve, reject) => {
+    const given = new Promise<T>((resolve, reject) => {
+      // In a turn of its own: code that tries again at once whatever happens leaves room for others.
       const fail = (error: unknown): void => {
-        if (this.#settles()) {
-          reject(error)
-        }
+        this.engine.doors.clock.setImmediate(() => {
+          if (this.#settles()) {
+            // The code may wait for something else first, for days.
+            void handledLater(given)
+            reject(error)
+          }
+        })
       }
       try {
         // Up to its first wait it runs at once, so that ordinals follow the order of the calls.
@@ -124,6 +129,7 @@ export class DurableCalls {
         fail(error)
       }
     })
+    return given
   }
 
   /** Whether a call whose work is done gets its answer. */

@@ -1,6 +1,7 @@
 /** The durable calls as the function of a task sees them: what it gives is checked, then each does its part. */
 
 import { checkPayload } from '../../base/payload.ts'
+import { handledLater } from '../../base/promise.ts'
 import { stateId } from '../../machine/records.ts'
 import { DURABLE_CALLS, type DurableCode } from '../../task/durable-context.ts'
 import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
@@ -39,11 +40,9 @@ const MAKERS: {
       const text = await waitForSignal(calls, call, timeoutMs)
       return await payloadOf(calls, call.name, text, validate)
     }),
-  runTask: (calls) => async (task: unknown, input: unknown, options: unknown) => {
-    const [output] = await runTasks(calls, 'runTask', [{ task, input, options }])
-    return output
-  },
-  runTasks: (calls) => (children: unknown) => runTasks(calls, 'runTasks', children),
+  runTask: (calls) => (task: unknown, input: unknown, options: unknown) =>
+    handledLater(runTasks(calls, 'runTask', [{ task, input, options }]).then(([output]) => output)),
+  runTasks: (calls) => (children: unknown) => handledLater(runTasks(calls, 'runTasks', children)),
   compensate: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('compensate', name, async (call) => {
       checkFunction(`Compensation ${call.name}`, fn)

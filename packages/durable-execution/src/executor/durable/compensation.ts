@@ -12,16 +12,20 @@ import {
   toErrorStorageObject,
 } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
+import { callId } from '../../machine/records.ts'
 import { COMPENSATION_RETRIES } from '../../machine/retry.ts'
 import { type CodeOf, createRunContext } from '../../task/context.ts'
 import { type RunOutcome } from '../../task/define.ts'
 import { type Attempt } from '../run-attempt.ts'
+import { resolveStepOptions } from '../../task/durable-options.ts'
 import { type RunHistory } from './history.ts'
 import { type Registered, Replay } from './replay.ts'
+import { runStep } from './step.ts'
 
 /** Undoes what the parent of this execution did; gives the names of what was undone. */
 export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: unknown): Promise<RunOutcome> {
-  const code = codeOf(attempt)
+  // With it the calls of this run are made.
+  codeOf(attempt)
   const { calls, row, definition } = attempt
   assert(calls !== undefined && row.parentTask !== undefined, `${row.executionId} has nothing to undo`)
   const parentId = row.parentTask.executionId
@@ -59,9 +63,15 @@ export async function runCompensation(attempt: Attempt, codeOf: CodeOf, input: u
   const undone: Array<string> = []
   let failure: unknown = missedIn(parentId, history, registered)
   const all = order.flatMap((id) => registered.get(id) ?? [])
-  for (const { name, fn, options } of all.toReversed()) {
+  for (const { name, ordinal, fn, options } of all.toReversed()) {
+    // By its own ordinal, and not by its place in the list: another run may come to more of them, or to fewer.
+    const call = { name, ordinal, id: callId(calls.prefix, name, ordinal) }
+    const resolved = resolveStepOptions(`compensation ${name}`, {
+      ...options,
+      retryOptions: options?.retryOptions ?? COMPENSATION_RETRIES,
+    })
     try {
-      await code.step(name, fn, { ...options, retryOptions: options?.retryOptions ?? COMPENSATION_RETRIES })
+      await calls.group('step', async () => await runStep(calls, call, fn, resolved))
       undone.push(name)
     } catch (error) {
       // What else there is to undo is undone all the same.

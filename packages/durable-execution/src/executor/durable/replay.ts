@@ -20,6 +20,7 @@ import { type StepFunction } from './step.ts'
 /** What was registered to be undone. */
 export type Registered = {
   name: string
+  ordinal: number
   fn: StepFunction<unknown>
   options: DurableStepOptions | null | undefined
 }
@@ -145,7 +146,12 @@ export class Replay {
             return undefined
           }
           // It knows what the last attempt knew.
-          this.#registered.set(call.id, { name: call.name, fn: fn as StepFunction<unknown>, options })
+          this.#registered.set(call.id, {
+            name: call.name,
+            ordinal: call.ordinal,
+            fn: fn as StepFunction<unknown>,
+            options,
+          })
           this.order.push(call.id)
           return { value: undefined }
         }),

@@ -119,16 +119,25 @@ export async function waitForSignal(
       const record = { executionId: call.id, kind: '#wait' as const }
       calls.writer.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
     }
-    // Where rows are read one by one, this is the first that is heard of it.
-    await calls.insist(async () => await history.get([queue.idOf(slot)]))
+    // Where rows are read one by one, this is the first that is heard of it. Those before it may have timed out, and leave theirs to it.
+    await calls.insist(async () => await history.get(queue.idsUpTo(slot)))
     slot.isReady = true
     queue.give()
     await untilGotOrOver(until)
-    const signal = got ?? (await timeOut(calls, call, queue, slot, () => got))
-    if (signal === undefined) {
+    if (got === undefined && (await isTimedOut(calls, call, queue, slot))) {
       throw timedOutError(call.name)
     }
-    return signal.output ?? ''
+    // Those before it may be about to time out, and leave their signals to it.
+    await untilGot()
+    return got?.output ?? ''
+  }
+
+  async function untilGot(): Promise<void> {
+    if (got === undefined) {
+      await new Promise<void>((resolve) => {
+        onGot = resolve
+      })
+    }
   }
 
   async function untilGotOrOver(until: Millis | undefined): Promise<void> {
@@ -169,14 +178,8 @@ export async function waitForSignal(
   }
 }
 
-/** Remembers that the wait timed out, unless a signal has come; gives that one then. */
-async function timeOut(
-  calls: DurableCalls,
-  call: Call,
-  queue: SignalQueue,
-  slot: Slot,
-  gotNow: () => ExecutionRow | undefined,
-): Promise<ExecutionRow | undefined> {
+/** Remembers that the wait timed out, unless a signal has come; tells whether it did. */
+async function isTimedOut(calls: DurableCalls, call: Call, queue: SignalQueue, slot: Slot): Promise<boolean> {
   // Which of the two came first is decided by what is stored, and not by what is heard of meanwhile.
   slot.isReady = false
   const unless = queue.idOf(slot)
@@ -184,11 +187,11 @@ async function timeOut(
   const ids = [timeoutId(call.id), ...queue.idsUpTo(slot)]
   await calls.insist(async () => await calls.history.look(ids))
   if (calls.history.known(timeoutId(call.id)) !== undefined) {
-    return undefined
+    return true
   }
   slot.isReady = true
   queue.give()
-  return gotNow()
+  return false
 }
 
 function untilOf(known: ExecutionRow | undefined, now: Millis, timeoutMs: number): Millis {

@@ -14,6 +14,10 @@ export async function sleepUntil(calls: DurableCalls, call: Call, firstUntil: Mi
     calls.writer.add({ records: [{ executionId: call.id, kind: '#sleep', dueAt: new Date(until) }] })
   }
   if (calls.moments.isNear(until)) {
+    if (until > calls.engine.store.now()) {
+      // Another attempt, or another run, is not to sleep again.
+      calls.writer.flush()
+    }
     await calls.moments.until(until)
     return
   }

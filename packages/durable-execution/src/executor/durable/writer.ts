@@ -69,6 +69,11 @@ export class Writer {
     return this.#isWriting
   }
 
+  /** Whether there are children of whom nothing is written yet. */
+  get hasNewChildren(): boolean {
+    return hasChildren(this.#pending) || hasChildren(this.#oneByOne)
+  }
+
   /** Remembers it along with what is written next; at the latest when the run is left. */
   add({ records = [], children = [] }: Partial<Pick<DurableWrites, 'records' | 'children'>>): void {
     this.#count(records.length + children.length)

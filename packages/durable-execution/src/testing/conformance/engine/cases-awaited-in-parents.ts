@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict'
 
+import { type StandardSchemaV1 } from '@standard-schema/spec'
+
 import { type EngineConformanceCase, engineCase } from './case.ts'
 import { HOUR } from './durable-lives.ts'
 import { untilRow, waitingTask } from './lives.ts'
@@ -160,6 +162,67 @@ export const AWAITED_IN_PARENT_CASES: Array<EngineConformanceCase> = [
         [await priorityOf('inherits'), await priorityOf('own'), await priorityOf('child')],
         [5, -2, 5],
       )
+    },
+  ),
+
+  engineCase(
+    'awaited.in_parents',
+    'a parent whose children are checked for a while is not left for a wait that lost a race',
+    async (world) => {
+      const executor = world.newExecutor()
+      const schema: StandardSchemaV1<number, number> = {
+        '~standard': {
+          version: 1,
+          vendor: 'conformance',
+          validate: async (value) => {
+            for (let turn = 0; turn < 4; turn += 1) {
+              await new Promise<void>((resolve) => {
+                setImmediate(resolve)
+              })
+            }
+            return { value: value as number }
+          },
+        },
+      }
+      const child = executor
+        .inputSchema(schema)
+        .task({ id: 'child', timeoutMs: HOUR, run: (_, input) => input })
+      const flow = executor.parentTask({
+        id: 'flow',
+        timeoutMs: HOUR,
+        runParent: async (ctx) => {
+          await Promise.race([ctx.waitForSignal('stop'), ctx.step('go', () => 1)])
+          return { output: 1, childrenTasks: [{ task: child, input: 1 }] }
+        },
+      })
+      await world.until(executor.start())
+      assert.equal((await world.finish(await executor.enqueueTask(flow, undefined))).status, 'completed')
+    },
+  ),
+
+  engineCase(
+    'awaited.in_parents',
+    'a child that has ended is not at work, though the function did not hear of it',
+    async (world) => {
+      const executor = world.newExecutor()
+      const child = executor.task({ id: 'child', timeoutMs: HOUR, run: () => 1 })
+      const flow = executor.parentTask({
+        id: 'flow',
+        timeoutMs: HOUR,
+        runParent: async (ctx) => {
+          const lost = ctx.runTask(child, undefined)
+          await Promise.race([
+            lost,
+            ctx.step('long', async () => {
+              await untilRow(world, `${ctx.executionId}:child:1`, (row) => row.isClosed)
+            }),
+          ])
+          return { output: 1, childrenTasks: [] }
+        },
+      })
+      await world.until(executor.start())
+      const end = await world.finish(await executor.enqueueTask(flow, undefined))
+      assert.equal(end.status, 'completed')
     },
   ),
 ]

@@ -197,4 +197,27 @@ export const SLEEP_CASES: Array<EngineConformanceCase> = [
       assert.equal((await world.row(end.executionId)).losses ?? 0, 0)
     },
   ),
+
+  engineCase('sleep.lasts', 'another attempt does not sleep again, however short that was', async (world) => {
+    const executor = world.newExecutor()
+    const slept: Array<number> = []
+    const flow = executor.task({
+      id: 'flow',
+      timeoutMs: HOUR,
+      retryOptions: { maxAttempts: 1 },
+      run: async (ctx) => {
+        const before = world.clock.now()
+        await ctx.sleep('short', 900)
+        slept.push(world.clock.now() - before)
+        if (ctx.attempt === 0) {
+          throw new Error('again')
+        }
+      },
+    })
+    await world.until(executor.start())
+    assert.equal((await world.finish(await executor.enqueueTask(flow, undefined))).status, 'completed')
+    assert.equal(slept.length, 2)
+    assert.ok((slept[0] ?? 0) >= 900)
+    assert.equal(slept[1], 0)
+  }),
 ]

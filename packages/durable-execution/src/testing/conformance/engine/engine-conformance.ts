@@ -14,6 +14,8 @@ import { STEP_CASES } from './cases-steps.ts'
 import { CODE_CRASH_CASES } from './cases-code-crashes.ts'
 import { PARALLEL_STEP_CASES } from './cases-parallel-steps.ts'
 import { STOPPED_STEP_CASES } from './cases-stopped-steps.ts'
+import { STRAY_CALL_CASES } from './cases-stray-calls.ts'
+import { PARALLEL_WAIT_CASES } from './cases-parallel-waits.ts'
 import { LEAVING_CODE_CASES } from './cases-leaving-code.ts'
 import { REFUSED_WRITE_CASES } from './cases-refused-writes.ts'
 import { UNDOING_BRANCHES_CASES } from './cases-undoing-branches.ts'
@@ -200,6 +202,8 @@ const DURABLE_CODE: EngineTheme = {
     ...PARALLEL_STEP_CASES,
     ...FAILING_STEP_CASES,
     ...STOPPED_STEP_CASES,
+    ...STRAY_CALL_CASES,
+    ...PARALLEL_WAIT_CASES,
     ...LEAVING_CODE_CASES,
     ...REFUSED_WRITE_CASES,
     ...CODE_CRASH_CASES,

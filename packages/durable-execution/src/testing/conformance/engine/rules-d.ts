@@ -18,6 +18,8 @@ import { SLEEP_RULES } from './cases-sleeps.ts'
 import { STATE_RULES } from './cases-state.ts'
 import { STEP_RULES } from './cases-steps.ts'
 import { STOPPED_STEP_RULES } from './cases-stopped-steps.ts'
+import { STRAY_CALL_RULES } from './cases-stray-calls.ts'
+import { PARALLEL_WAIT_RULES } from './cases-parallel-waits.ts'
 import { LEAVING_CODE_RULES } from './cases-leaving-code.ts'
 import { REFUSED_WRITE_RULES } from './cases-refused-writes.ts'
 import { UNDOING_BRANCHES_RULES } from './cases-undoing-branches.ts'
@@ -31,6 +33,8 @@ export const RULES_D: Record<string, string> = {
   ...PARALLEL_STEP_RULES,
   ...FAILING_STEP_RULES,
   ...STOPPED_STEP_RULES,
+  ...STRAY_CALL_RULES,
+  ...PARALLEL_WAIT_RULES,
   ...LEAVING_CODE_RULES,
   ...REFUSED_WRITE_RULES,
   ...CODE_CRASH_RULES,
