@@ -154,7 +154,14 @@ export class Claiming {
   }
 
   #mayBeDue(): boolean {
-    return this.#isMoreDue || this.#isWaitingForEnd || this.#isCovered || this.#isNextDue()
+    return (
+      this.#isMoreDue ||
+      this.#isWaitingForEnd ||
+      this.#isCovered ||
+      // The next one may have ended meanwhile: a look does not find that, and a claim goes on to the one behind it.
+      this.#suspects.isNextDue ||
+      this.#isNextDue()
+    )
   }
 
   #isNextDue(): boolean {

@@ -70,12 +70,13 @@ export class Suspects {
     }
   }
 
-  /** Whether those that were left out may be taken now; said once. */
+  /** Whether those that wait, or were left out, may be taken now; of the latter it is said once. */
   takeTurn(): boolean {
-    const isTurn = this.#isLeftOut && !this.#runs.hasSuspect
-    if (isTurn) {
-      this.#isLeftOut = false
+    if (this.#runs.hasSuspect) {
+      return false
     }
+    const isTurn = this.#isLeftOut || this.#waiting.size > 0
+    this.#isLeftOut = false
     return isTurn
   }
 }

@@ -19,7 +19,7 @@ export class Remembered {
   readonly #calls: DurableCalls
   readonly #history: RunHistory
   readonly #row: ExecutionRow
-  readonly #taken = new Map<string, number>()
+  readonly #taken = new Map<string, Promise<number>>()
 
   /** `row`: the execution, as its attempt of that number saw it. */
   constructor(calls: DurableCalls, history: RunHistory, row: ExecutionRow) {
@@ -53,12 +53,15 @@ export class Remembered {
 
   async wait({ id, name }: Call, options: unknown): Promise<Given> {
     const { validate } = resolveWaitOptions(name, options)
-    if ((await this.#read(timeoutId(id))) !== undefined) {
+    const timeout = this.#read(timeoutId(id))
+    // In the order of the calls, and not in that in which reads are answered.
+    const before = this.#taken.get(name) ?? Promise.resolve(0)
+    const taken = before.then(async (count) => ((await timeout) === undefined ? count + 1 : count))
+    this.#taken.set(name, taken)
+    if ((await timeout) !== undefined) {
       return { error: timedOutError(name) }
     }
-    const ordinal = (this.#taken.get(name) ?? 0) + 1
-    this.#taken.set(name, ordinal)
-    const signal = await this.#read(signalId(idPrefix(this.#row.executionId), name, ordinal))
+    const signal = await this.#read(signalId(idPrefix(this.#row.executionId), name, await taken))
     return signal === undefined
       ? undefined
       : { value: await payloadOf(this.#calls, name, signal.output ?? '', validate) }

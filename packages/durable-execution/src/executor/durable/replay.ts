@@ -27,8 +27,6 @@ export type Registered = {
 
 export class Replay {
   readonly code: DurableCode
-  /** The ids of what was registered on this way, in its order. */
-  readonly order: Array<string> = []
   readonly #calls: DurableCalls
   readonly #history: RunHistory
   readonly #remembered: Remembered
@@ -36,6 +34,8 @@ export class Replay {
   readonly #prefix: string
   readonly #ordinals = new Map<string, number>()
   readonly #quiet: QuietTurn
+  /** The ids of what was asked to be registered, in the order of the calls; undefined for what was not. */
+  readonly #order: Array<string | undefined> = []
   #isOver = false
   /** Whether the function has ended. What it did not wait for is answered all the same: it may have come further then. */
   #hasEnded = false
@@ -97,6 +97,11 @@ export class Replay {
     })
   }
 
+  /** The ids of what was registered on this way, in its order. */
+  get order(): Array<string> {
+    return this.#order.filter((id) => id !== undefined)
+  }
+
   /** Whether all is registered, as far as it was read what there is. */
   #hasAll(): boolean {
     return this.#history.isWhole && this.#registered.size >= this.#history.countCompensations()
@@ -140,6 +145,8 @@ export class Replay {
       compensate: (name: unknown, fn: unknown, options: DurableStepOptions | null | undefined) =>
         this.#answer('compensate', async () => {
           const call = this.#take('compensate', name)
+          // Reads may be answered in another order than that of the calls.
+          const place = this.#order.push(undefined) - 1
           checkFunction(`Compensation ${call.name}`, fn)
           resolveStepOptions(`compensation ${call.name}`, options)
           if (!(await remembered.compensation(call))) {
@@ -152,7 +159,7 @@ export class Replay {
             fn: fn as StepFunction<unknown>,
             options,
           })
-          this.order.push(call.id)
+          this.#order[place] = call.id
           return { value: undefined }
         }),
       setState: (state: unknown) =>

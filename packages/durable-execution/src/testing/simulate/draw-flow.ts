@@ -38,6 +38,14 @@ function drawFlow(chance: Chance, room: number, depth: number): Flow {
   const all: Array<Move> = isBad
     ? [drawUndo(chance), ...moves, drawUndo(chance), { move: 'throw', attempts: FLAKY_RETRIES + 1 }]
     : moves
+  if (depth === 0 && chance.happens(0.1)) {
+    const hang: Move = {
+      move: 'hang',
+      attempts: chance.between(1, FLAKY_RETRIES + 1),
+      isStep: chance.happens(0.5),
+    }
+    all.splice(chance.between(0, all.length), 0, hang)
+  }
   return { kind: 'flow', value: chance.between(1, 99), moves: all }
 }
 
@@ -47,6 +55,9 @@ function drawMoves(chance: Chance, count: number, bounds: Bounds): Array<Move> {
 
 function drawMove(chance: Chance, bounds: Bounds): Move {
   const { room, depth, signals, isBranch } = bounds
+  if (chance.happens(0.3)) {
+    return drawSpecial(chance, bounds)
+  }
   const dice = chance.random()
   if (dice < 0.36) {
     return drawStep(chance)
@@ -55,8 +66,7 @@ function drawMove(chance: Chance, bounds: Bounds): Move {
     return { move: 'sleep', ms: chance.pick([1, 300, 1_500, 4_000, 9_000]) }
   }
   if (dice < 0.6 && signals.length > 0) {
-    const timeoutMs = chance.happens(0.5) ? chance.pick([200, 900, 3_000, 8_000]) : undefined
-    return { move: 'wait', name: chance.pick(signals), timeoutMs }
+    return { move: 'wait', name: chance.pick(signals), timeoutMs: drawLimit(chance) }
   }
   if (dice < 0.74 && room > 2 && depth < MOST_DEEP) {
     const works = Array.from({ length: chance.pick([1, 1, 2, 3]) }, () => drawChild(chance, room, depth + 1))
@@ -84,7 +94,7 @@ function drawUndo(chance: Chance): Move {
   return { move: 'undo', failures: chance.pick([0, 0, 1, 2]), isHopeless: chance.happens(0.1) }
 }
 
-function drawStep(chance: Chance): Move {
+function drawStep(chance: Chance): Extract<Move, { move: 'step' }> {
   return {
     move: 'step',
     value: chance.between(1, 99),
@@ -93,7 +103,47 @@ function drawStep(chance: Chance): Move {
     retries: chance.pick([0, 2, 2, 3]),
     delayMs: chance.pick([0, 200, 1_500, 5_000]),
     isCaught: chance.happens(0.7),
+    ...(chance.happens(0.2) ? { ms: 0, limitMs: chance.pick([100, 1_500]) } : {}),
   }
+}
+
+function drawSpecial(chance: Chance, bounds: Bounds): Move {
+  const { signals } = bounds
+  const dice = chance.random()
+  if (dice < 0.35) {
+    return { move: 'loose', begun: drawBegun(chance, bounds, true) }
+  }
+  if (dice < 0.7) {
+    const legs = Array.from({ length: chance.pick([2, 2, 3]) }, () => drawBegun(chance, bounds, false))
+    return { move: 'race', legs }
+  }
+  if (dice < 0.87 && signals.length > 0) {
+    const limits = Array.from({ length: chance.pick([2, 2, 3]) }, () => drawLimit(chance) ?? 0)
+    return { move: 'waits', name: chance.pick(signals), limits }
+  }
+  return { move: 'undos', count: chance.between(2, 3) }
+}
+
+/** What may be left to itself. */
+function drawBegun(chance: Chance, { room, depth, signals }: Bounds, isLoose: boolean): Move {
+  const dice = chance.random()
+  if (dice < 0.3) {
+    return { ...drawStep(chance), isCaught: true }
+  }
+  if (dice < 0.5) {
+    return { move: 'sleep', ms: chance.pick([1, 300, 1_500, 4_000, 9_000]) }
+  }
+  if (dice < 0.65 && isLoose) {
+    return drawUndo(chance)
+  }
+  if (dice < 0.85 && room > 2 && depth < MOST_DEEP) {
+    return { move: 'children', works: [drawChild(chance, room / 3, depth + 1)], isCaught: true }
+  }
+  return { move: 'wait', name: chance.pick(signals), timeoutMs: drawLimit(chance) }
+}
+
+function drawLimit(chance: Chance): number | undefined {
+  return chance.happens(0.5) ? chance.pick([200, 900, 3_000, 8_000]) : undefined
 }
 
 function drawChild(chance: Chance, room: number, depth: number): Work {

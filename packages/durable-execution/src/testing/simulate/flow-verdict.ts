@@ -127,7 +127,7 @@ function judgeChildren(rows: Rows, report: Report): void {
 }
 
 // More than any flow has.
-const MOST_UNDOS = 16
+const MOST_UNDOS = 40
 
 /** Of what ended badly all that was registered is undone, the last first; of what completed nothing. */
 function judgeUndoing(rows: Rows, row: ExecutionRow, report: Report): void {

@@ -24,7 +24,7 @@ export type FlowWitnessOptions = {
 }
 
 /** A signal that a run waits for, for as long as it takes. */
-export type OpenWait = { executionId: string; name: string; nth: number }
+export type OpenWait = { executionId: string; waitId: string; name: string; nth: number }
 
 const serializer = createDefaultSerializer()
 
@@ -60,11 +60,11 @@ export class FlowWitness {
   }
 
   waits(wait: OpenWait): void {
-    this.#open.set(keyOf(wait), wait)
+    this.#open.set(wait.waitId, wait)
   }
 
   hasEndedWaiting(wait: OpenWait): void {
-    this.#open.delete(keyOf(wait))
+    this.#open.delete(wait.waitId)
   }
 
   /** The waits that need a signal that nobody has sent. */
@@ -76,10 +76,6 @@ export class FlowWitness {
       return isActive && !rows.has(signalId(idPrefix(executionId), name, nth))
     })
   }
-}
-
-function keyOf({ executionId, name }: OpenWait): string {
-  return `${executionId} ${name}`
 }
 
 /** One run of the function of durable code; or a run over what an execution remembers, to find out what is to be undone. */
@@ -94,6 +90,9 @@ export class FlowRun {
   readonly #startedAt: Millis
   readonly #ordinals = new Map<string, number>()
   readonly #signals = new Map<string, number>()
+  readonly #taken = new Set<string>()
+  /** How many calls wait for each signal. */
+  readonly #waiting = new Map<string, number>()
 
   constructor(witness: FlowWitness, by: string, context: DurableTaskRunContext) {
     const { executionId } = context
@@ -171,22 +170,45 @@ export class FlowRun {
   waits(name: string, isForEver: boolean): { got: (payload: unknown) => void; timedOut: () => void } {
     const waitId = this.next(name)
     const nth = (): number => (this.#signals.get(name) ?? 0) + 1
-    const open = { executionId: this.executionId, name, nth: nth() }
+    const open = { executionId: this.executionId, waitId, name, nth: nth() + this.#wait(name, 1) - 1 }
     if (isForEver && this.isCurrent) {
       this.#witness.waits(open)
     }
     return {
       got: (payload) => {
         this.#witness.hasEndedWaiting(open)
-        const signal = this.#row(signalId(this.#prefix, name, nth()))
+        this.#wait(name, -1)
         this.#signals.set(name, nth())
-        this.#sawText(waitId, serializer.serialize(payload), signal?.output, `${waitId} got`)
+        const text = serializer.serialize(payload)
+        this.#sawText(waitId, text, this.#takeSignal(name, text), `${waitId} got`)
       },
       timedOut: () => {
+        this.#wait(name, -1)
         const record = this.#row(timeoutId(waitId))
         this.#sawText(waitId, 'nothing', record === undefined ? undefined : 'nothing', `${waitId} got`)
       },
     }
+  }
+
+  /** The text, if a signal has it that no other wait of this run got. Waits side by side may hear of theirs in any order. */
+  #takeSignal(name: string, text: string): string | undefined {
+    for (let nth = 1; ; nth += 1) {
+      const id = signalId(this.#prefix, name, nth)
+      const row = this.#row(id)
+      if (row === undefined) {
+        return undefined
+      }
+      if (row.output === text && !this.#taken.has(id)) {
+        this.#taken.add(id)
+        return text
+      }
+    }
+  }
+
+  #wait(name: string, added: number): number {
+    const count = (this.#waiting.get(name) ?? 0) + added
+    this.#waiting.set(name, count)
+    return count
   }
 
   /** Children gave their outputs. */

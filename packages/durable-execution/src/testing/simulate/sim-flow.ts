@@ -24,6 +24,12 @@ type Scene = {
 /** The message of each error that is part of the work. */
 const PLANNED = 'planned failure'
 
+/** Ends the names of calls that are not awaited. */
+const ASIDE = ' aside'
+
+// Longer than any run may last.
+const HANG_MS = 400_000
+
 /** Does the work. */
 export async function runFlow(
   ctx: DurableTaskRunContext,
@@ -59,11 +65,34 @@ async function doMove(move: Move, scene: Scene): Promise<number> {
     }
     case 'wait':
       return await doWait(move, scene)
+    case 'waits': {
+      const waits = move.limits.map(async (limitMs) =>
+        doWait({ move: 'wait', name: move.name, timeoutMs: limitMs === 0 ? undefined : limitMs }, scene),
+      )
+      return (await Promise.all(waits)).reduce((sum, output) => sum + output, 0)
+    }
+    case 'hang':
+      await doHang(move, scene)
+      return 0
+    case 'loose':
+      doMove(move.begun, { ...scene, branch: `${scene.branch}${ASIDE}` }).catch(() => {
+        // Nobody waits for it.
+      })
+      return 0
+    case 'race':
+      await doRace(move, scene)
+      return 0
     case 'children':
       return await doChildren(move, scene)
     case 'undo':
-      await registerUndo(move, scene)
+      await registerUndo(move, scene, nextUndo(scene))
       return 0
+    case 'undos': {
+      const one: MoveOf<'undo'> = { move: 'undo', failures: 0, isHopeless: false }
+      const names = Array.from({ length: move.count }, () => nextUndo(scene))
+      await Promise.all(names.map(async (name) => registerUndo(one, scene, name)))
+      return 0
+    }
     case 'fickle':
       await doFickle(move, scene)
       return 0
@@ -87,6 +116,7 @@ async function doMove(move: Move, scene: Scene): Promise<number> {
 async function doStep(move: MoveOf<'step'>, { ctx, run, hands, branch }: Scene): Promise<number> {
   const name = `step${branch}`
   const stepId = run.next(name)
+  const { limitMs } = move
   const retryOptions = { maxAttempts: move.retries, baseDelayMs: move.delayMs }
   try {
     const result = await ctx.step(
@@ -95,19 +125,23 @@ async function doStep(move: MoveOf<'step'>, { ctx, run, hands, branch }: Scene):
         const given = run.calls(step, move.value)
         await (move.ms === 0 ? undefined : hands.pause(move.ms))
         if (step.attempt < move.failures) {
+          await (limitMs !== undefined && step.attempt % 2 === 0 ? hands.pause(limitMs * 3) : undefined)
           throw new Error(`${PLANNED} of a step`)
         }
         return given
       },
-      { retryOptions },
+      { retryOptions, timeoutMs: limitMs },
     )
     run.sawStep(stepId, result)
     return result.value
   } catch (error) {
-    if (error instanceof Error && error.message.startsWith(PLANNED)) {
+    const isPlanned =
+      error instanceof Error &&
+      (error.message.startsWith(PLANNED) || error.message === `Step ${name} timed out`)
+    if (isPlanned) {
       run.sawFailure(stepId, move.retries)
     }
-    return caught(move, error, error instanceof Error && error.message.startsWith(PLANNED))
+    return caught(move, error, isPlanned)
   }
 }
 
@@ -149,6 +183,44 @@ async function doChildren(move: MoveOf<'children'>, { ctx, run, tasks, branch }:
   }
 }
 
+async function doHang(
+  { attempts, isStep }: MoveOf<'hang'>,
+  { ctx, run, hands, branch }: Scene,
+): Promise<void> {
+  const hang = async (): Promise<void> => {
+    await hands.pause(HANG_MS)
+    throw new DurableExecutionError(`${PLANNED} of what nobody waits for any more`, false)
+  }
+  if (!isStep) {
+    await (ctx.attempt < attempts ? hang() : undefined)
+    return
+  }
+  const stepId = run.next(`hang${branch}`)
+  const result = await ctx.step(`hang${branch}`, async (step) => {
+    const given = run.calls(step, 0)
+    await (ctx.attempt < attempts ? hang() : undefined)
+    return given
+  })
+  run.sawStep(stepId, result)
+}
+
+async function doRace({ legs }: MoveOf<'race'>, scene: Scene): Promise<void> {
+  const { ctx, run, branch } = scene
+  const undo = nextUndo(scene)
+  const first = await Promise.race(
+    legs.map(async (leg, index) => {
+      await doMove(leg, { ...scene, branch: `${branch} leg ${index}` })
+      return index
+    }),
+  )
+  const stepId = run.next(`winner${branch}`)
+  const winner = await ctx.step(`winner${branch}`, (step) => run.calls(step, first))
+  run.sawStep(stepId, winner)
+  if (winner.value === 0) {
+    await registerUndo({ move: 'undo', failures: 0, isHopeless: false }, scene, undo)
+  }
+}
+
 async function doFickle({ attempts }: MoveOf<'fickle'>, scene: Scene): Promise<void> {
   const { ctx, run, branch } = scene
   const name = nextUndo(scene)
@@ -169,9 +241,11 @@ async function doFickle({ attempts }: MoveOf<'fickle'>, scene: Scene): Promise<v
   }
 }
 
-async function registerUndo({ failures, isHopeless }: MoveOf<'undo'>, scene: Scene): Promise<void> {
-  const { ctx, run } = scene
-  const name = nextUndo(scene)
+async function registerUndo(
+  { failures, isHopeless }: MoveOf<'undo'>,
+  { ctx, run }: Scene,
+  name: string,
+): Promise<void> {
   await ctx.compensate(name, (step) => {
     run.undoes(step)
     if (isHopeless) {
@@ -195,7 +269,10 @@ export function undoName(nth: number, branch: string): string {
 }
 
 /** What the names of calls in the branches end with, and those outside. */
-export const BRANCHES: ReadonlyArray<string> = ['', ' in 0', ' in 1', ' in 2']
+export const BRANCHES: ReadonlyArray<string> = ['', ' in 0', ' in 1', ' in 2'].flatMap((branch) => [
+  branch,
+  `${branch}${ASIDE}`,
+])
 
 function caught({ isCaught }: { isCaught: boolean }, error: unknown, isPlanned: boolean): number {
   if (isCaught && isPlanned) {

@@ -2,7 +2,7 @@
 
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { isFinishedStatus } from '../../machine/status.ts'
-import { isCompensation, isRecord } from '../../machine/records.ts'
+import { idPrefix, isCompensation, isRecord, signalId } from '../../machine/records.ts'
 import { type OpenWait } from './flow-witness.ts'
 import { type Life } from './worker.ts'
 
@@ -43,9 +43,9 @@ export class SimSignals {
 
   /** Sends what is waited for and nobody has sent; until that is answered it is not sent again. */
   answer(life: Life, waits: ReadonlyArray<OpenWait>): void {
-    for (const { executionId, name, nth } of waits) {
-      // A key of its own, so that it counts once however often it is sent.
-      const key = `answer ${nth}`
+    for (const { executionId, name } of waits) {
+      // A key of its own, so that it counts once however often it is sent. Others may wait for it, and get it.
+      const key = `answer ${this.#countOf(executionId, name) + 1}`
       const isUnderWay = this.sent.some(
         (sent) =>
           sent.executionId === executionId &&
@@ -58,6 +58,15 @@ export class SimSignals {
         this.#send(life, { executionId, name, key })
       }
     }
+  }
+
+  #countOf(executionId: string, name: string): number {
+    const prefix = idPrefix(executionId)
+    let count = 0
+    while (this.#rows().has(signalId(prefix, name, count + 1))) {
+      count += 1
+    }
+    return count
   }
 
   #isExecution(executionId: string): boolean {

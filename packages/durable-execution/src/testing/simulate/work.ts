@@ -27,6 +27,8 @@ export type Move =
       retries: number
       delayMs: number
       isCaught: boolean
+      /** Every other of the tries that fail hangs, until this is over. */
+      limitMs?: number
     }
   | { move: 'sleep'; ms: number }
   /** Gives 1; nothing with a time limit, since it may be over or not. */
@@ -34,11 +36,21 @@ export type Move =
   | { move: 'children'; works: ReadonlyArray<Work>; isCaught: boolean }
   /** Registers something to be undone, whose first tries fail; with `isHopeless` all do. */
   | { move: 'undo'; failures: number; isHopeless: boolean }
+  /** Registers several at once. */
+  | { move: 'undos'; count: number }
   /** A step that fails in the first attempts, which then register something to be undone, and is done in later ones. */
   | { move: 'fickle'; attempts: number }
   | { move: 'state'; value: number }
   /** Throws in the first attempts. */
   | { move: 'throw'; attempts: number }
+  /** Waits of one name, side by side; with a limit of 0 for as long as it takes. */
+  | { move: 'waits'; name: string; limits: ReadonlyArray<number> }
+  /** Hangs in the first attempts until they time out, in a step or beside. */
+  | { move: 'hang'; attempts: number; isStep: boolean }
+  /** Is begun, and not awaited. */
+  | { move: 'loose'; begun: Move }
+  /** Goes on with the first that ends, which a step keeps; registers something to be undone if it is the first of the list. */
+  | { move: 'race'; legs: ReadonlyArray<Move> }
   /** Several at once. */
   | { move: 'all'; branches: ReadonlyArray<ReadonlyArray<Move>> }
 
@@ -70,12 +82,18 @@ function expectedOfMove(move: Move): number | undefined {
       return sumOf(0, move.works.map(expectedOf)) ?? otherwise(move)
     case 'wait':
       return move.timeoutMs === undefined ? 1 : 0
+    case 'waits':
+      return move.limits.filter((limitMs) => limitMs === 0).length
     case 'throw':
+    case 'hang':
       return move.attempts <= FLAKY_RETRIES ? 0 : undefined
     case 'all':
       return sumOf(0, move.branches.flat().map(expectedOfMove))
+    case 'loose':
+    case 'race':
     case 'sleep':
     case 'undo':
+    case 'undos':
     case 'fickle':
     case 'state':
       return 0

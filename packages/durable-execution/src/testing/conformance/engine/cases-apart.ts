@@ -77,6 +77,28 @@ export const APART_CASES: Array<EngineConformanceCase> = [
     latest(started).gate.open('done')
   }),
 
+  engineCase(
+    'apart.each_gets_its_turn',
+    'those that are cancelled while they wait hold up nobody behind them',
+    async (world) => {
+      const handles = await loseAll(world, 5)
+      const survivor = world.newExecutor({ maxConcurrentTaskExecutions: 20 })
+      const { started } = waitingTask(survivor, 'work')
+      await world.until(survivor.start())
+      await untilTrue(world, () => started.length > 0)
+      const waiting = handles.filter(
+        (handle) => handle.getTaskExecutionId() !== latest(started).ctx.executionId,
+      )
+      for (const handle of waiting.slice(0, -1)) {
+        await world.until(handle.cancel())
+      }
+      latest(started).gate.open('first')
+      await untilTrue(world, () => started.length === 2)
+      latest(started).gate.open('last')
+      assert.equal((await world.finish(waiting.at(-1) as DurableTaskHandle<unknown>)).status, 'completed')
+    },
+  ),
+
   engineCase('apart.one_at_a_time', 'what was lost once is run at once, all of it', async (world) => {
     await loseAll(world, 5, UNTIL_APART - 1)
     const survivor = world.newExecutor({ maxConcurrentTaskExecutions: 20 })
