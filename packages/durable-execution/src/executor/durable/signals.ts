@@ -22,6 +22,8 @@ class SignalQueue {
   /** Those that have neither got a signal nor timed out. */
   readonly #open: Array<Slot> = []
   #taken = 0
+  /** Resolves when it is known of all waits so far whether they timed out in an earlier run. */
+  #read: Promise<unknown> = Promise.resolve()
 
   constructor(calls: DurableCalls, name: string) {
     this.#calls = calls
@@ -30,6 +32,15 @@ class SignalQueue {
 
   enter(slot: Slot): void {
     this.#open.push(slot)
+  }
+
+  /** Resolves when it is known of all waits before: until then it cannot be said which signal is whose. */
+  after(read: Promise<unknown>): Promise<unknown> {
+    const before = this.#read
+    this.#read = before.then(async () => {
+      await read
+    })
+    return before
   }
 
   /** The slot takes no signal. */
@@ -100,6 +111,8 @@ export async function waitForSignal(
   }
   // At once, so that the order of the calls is that of the queue.
   queue.enter(slot)
+  const read = readOwn()
+  const before = queue.after(read)
   try {
     return await waitInQueue()
   } catch (error) {
@@ -107,9 +120,18 @@ export async function waitForSignal(
     throw error
   }
 
+  async function readOwn(): Promise<Array<ExecutionRow | undefined>> {
+    const rows = await calls.insist(async () => await calls.history.get([call.id, timeoutId(call.id)]))
+    if (rows[1] !== undefined) {
+      // Before those behind it hear that this is known.
+      queue.leave(slot)
+    }
+    return rows
+  }
+
   async function waitInQueue(): Promise<string> {
     const { history, attempt } = calls
-    const [known, timedOut] = await calls.insist(async () => await history.get([call.id, timeoutId(call.id)]))
+    const [known, timedOut] = await read
     checkKind(known, '#wait', call, attempt.row.executionId)
     if (timedOut !== undefined) {
       throw timedOutError(call.name)
@@ -119,6 +141,8 @@ export async function waitForSignal(
       const record = { executionId: call.id, kind: '#wait' as const }
       calls.writer.add({ records: [until === undefined ? record : { ...record, dueAt: new Date(until) }] })
     }
+    // A read may fail and be made again, while those behind it are answered: they must not decide anything before.
+    await before
     // Where rows are read one by one, this is the first that is heard of it. Those before it may have timed out, and leave theirs to it.
     await calls.insist(async () => await history.get(queue.idsUpTo(slot)))
     slot.isReady = true

@@ -3,6 +3,9 @@
 import { type DurableTaskHandle } from '../../client/handle.ts'
 import { type DurableTaskFinishedExecution } from '../../client/view.ts'
 import { type DurableTaskEnqueueOptions } from '../../task/options.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import { isCompensation, isRecord } from '../../machine/records.ts'
+import { isFinishedStatus } from '../../machine/status.ts'
 import { type SimWish } from './plan.ts'
 import { EPOCH_MS } from './sim-process.ts'
 import { type Work } from './work.ts'
@@ -21,6 +24,8 @@ export class Clients {
   readonly acknowledged: Set<string> = new Set()
   /** Executions that somebody asked to be cancelled. */
   readonly cancelAsked: Set<string> = new Set()
+  /** Roots of trees in which somebody cancelled something else. */
+  readonly cancelledBelow: Set<string> = new Set()
   /** What cancels answered: by execution, those of all that asked; undefined where the answer did not come. */
   readonly cancelAnswers: Map<string, Array<boolean | undefined>> = new Map()
   /** The executions that enqueues under a key were answered with. */
@@ -65,6 +70,34 @@ export class Clients {
           // It may have happened or not.
         },
       )
+    })
+  }
+
+  /** Cancels one of the executions below the first of what was enqueued under the number. */
+  cancelBelow(life: Life, id: number, nth: number, rows: ReadonlyMap<string, ExecutionRow>): void {
+    const rootId = this.executionOf(id)
+    if (rootId === undefined) {
+      return
+    }
+    const below = [...rows.values()].filter(
+      (row) =>
+        row.rootTask?.executionId === rootId &&
+        !isRecord(row) &&
+        !isCompensation(row) &&
+        row.executionId !== rootId &&
+        !isFinishedStatus(row.status),
+    )
+    const row = below[nth % below.length]
+    if (row === undefined) {
+      return
+    }
+    this.#let(life, `cancel below ${id}`, () => {
+      // Whatever comes of the root is explained by it.
+      this.cancelledBelow.add(rootId)
+      life.executor
+        .getTaskHandle<unknown, unknown>({ id: row.taskId }, row.executionId)
+        .then(async (handle) => await handle.cancel())
+        .catch(() => {})
     })
   }
 

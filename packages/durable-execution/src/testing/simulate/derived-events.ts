@@ -78,7 +78,9 @@ function eventOf(
   if (old === undefined) {
     return undefined
   }
-  if (row.status === 'cancelled' && !isFinishedStatus(old.status)) {
+  // A function may end so, too: by the error of a child that was cancelled. Only one that is cancelled from outside is told.
+  const isOwnEnd = wasRunning && !row.needsPromiseCancellation
+  if (row.status === 'cancelled' && !isFinishedStatus(old.status) && !isOwnEnd) {
     return row.error?.message.startsWith('Parent task ') === true
       ? { kind: 'parent_ended', executionId, parentError: row.error }
       : { kind: 'cancelled', executionId }

@@ -1,6 +1,5 @@
 /** What must be true of durable code when everything has come to its end. */
 
-import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import {
   callId,
@@ -146,7 +145,7 @@ function judgeUndoing(rows: Rows, row: ExecutionRow, report: Report): void {
     return
   }
   // Given up like any other execution whose process dies again and again.
-  if (undoing.error?.message.startsWith(`Task lost ${LIMITS.losses} times`) === true) {
+  if (undoing.error?.message.startsWith('Task lost ') === true) {
     return
   }
   const places = new Map([...rows.keys()].map((executionId, place) => [executionId, place]))

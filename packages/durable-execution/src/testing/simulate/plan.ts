@@ -31,6 +31,8 @@ export type SimDeed = { at: Millis } & (
   | ({ what: 'enqueue' } & SimWish)
   /** Cancels the first execution of an enqueue. */
   | { what: 'cancel'; id: number }
+  /** Cancels an active execution below the first execution of an enqueue, the `nth` of them, round and round. */
+  | { what: 'cancelBelow'; id: number; nth: number }
   /** Sends a signal to all durable code of the first execution's tree that is there by then; `isTwice` only counts with a key. */
   | { what: 'signal'; id: number; name: string; key?: string; isTwice?: boolean }
   | { what: 'crash'; worker: number; downMs: Millis }
@@ -151,6 +153,9 @@ function drawFlows(chance: Chance): Array<SimDeed> {
     }
     if (chance.happens(0.25)) {
       deeds.push({ at: soon(15_000), what: 'cancel', id })
+    }
+    if (chance.happens(0.2)) {
+      deeds.push({ at: soon(15_000), what: 'cancelBelow', id, nth: chance.between(0, 20) })
     }
   }
   return deeds

@@ -1,6 +1,5 @@
 /** What must be true when everything has come to its end. */
 
-import { LIMITS } from '../../base/limits.ts'
 import { type Millis } from '../../base/clock.ts'
 import { createDefaultSerializer } from '../../base/serializer.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
@@ -15,6 +14,8 @@ export type Witness = {
   acknowledged: ReadonlySet<string>
   /** Executions that somebody asked to be cancelled. */
   cancelAsked: ReadonlySet<string>
+  /** Roots of trees in which somebody cancelled something else. */
+  cancelledBelow: ReadonlySet<string>
   /** What cancels answered, by execution; undefined where the answer did not come. */
   cancelAnswers: ReadonlyMap<string, ReadonlyArray<boolean | undefined>>
   /** How far the clocks of executors may be off. */
@@ -36,16 +37,15 @@ export function judge(rows: ReadonlyMap<string, ExecutionRow>, witness: Witness)
     }
   }
   for (const [executionId, answers] of witness.cancelAnswers) {
-    const wrong = wrongAnswer(rows.get(executionId), answers)
+    // A root may end cancelled, too, as what was cancelled below it did.
+    const all = witness.cancelledBelow.has(executionId) ? [...answers, undefined] : answers
+    const wrong = wrongAnswer(rows.get(executionId), all)
     violations.push(
       ...(wrong === undefined ? [] : [{ invariant: 'result' as const, executionId, sentence: wrong }]),
     )
   }
   const troubled = {
-    lost: rootsWith(
-      rows,
-      ({ error }) => error?.message.startsWith(`Task lost ${LIMITS.losses} times`) === true,
-    ),
+    lost: rootsWith(rows, ({ error }) => error?.message.startsWith('Task lost ') === true),
     late: rootsWith(rows, ({ error }) => error?.message.startsWith('Task deadline exceeded') === true),
   }
   for (const row of rows.values()) {
@@ -78,13 +78,13 @@ type Troubled = { lost: ReadonlySet<string>; late: ReadonlySet<string> }
 
 function wrongEnd(
   row: ExecutionRow,
-  { cancelAsked, toleranceMs }: Witness,
+  { cancelAsked, cancelledBelow, toleranceMs }: Witness,
   { lost, late }: Troubled,
 ): string | undefined {
   const { executionId, status, error, deadlineAt } = row
   const expected = expectedOf(serializer.deserialize<Work>(row.runInput))
   // Code may go on without a child that was lost, or came too late.
-  const isTroubled = lost.has(executionId) || late.has(executionId)
+  const isTroubled = lost.has(executionId) || late.has(executionId) || cancelledBelow.has(executionId)
   if (status === 'completed') {
     const output = numberOf(serializer.deserialize(row.output ?? 'null'))
     return output === expected || isTroubled
