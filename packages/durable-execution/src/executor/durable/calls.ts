@@ -55,11 +55,7 @@ export class DurableCalls {
     this.history = new RunHistory(this.prefix, doors.records, isFirstRun(attempt.row))
     this.writer = new Writer(attempt, doors, this)
     this.moments = new Moments(engine, doors)
-    this.#waits = new Waits(
-      engine,
-      (ids, fn) => doors.onTold(ids, fn),
-      async (ids) => await this.history.look(ids),
-    )
+    this.#waits = new Waits(engine, doors, this.history)
     this.#quiet = new QuietTurn(engine.doors.clock, () => this.#check())
     this.#steps = new StepsAtWork(this)
   }

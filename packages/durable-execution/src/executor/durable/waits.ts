@@ -2,21 +2,22 @@
 
 import { type DurableSuspensionStorageObject } from '../../machine/execution.ts'
 import { type Engine } from '../engine.ts'
+import { type RunHistory } from './history.ts'
 import { type OnTold, type Wait, Watch } from './watch.ts'
 
 export class Waits {
   readonly #engine: Engine
-  readonly #onTold: OnTold
-  readonly #read: (executionIds: ReadonlyArray<string>) => Promise<void>
+  readonly #doors: { onTold: OnTold }
+  readonly #history: Pick<RunHistory, 'look'>
   readonly #open = new Set<Wait>()
   /** Made when something is waited for while the run is at work: most runs that are many are short. */
   #watch: Watch | undefined
 
-  /** `read` reads rows anew, so that those who wait find them. */
-  constructor(engine: Engine, onTold: OnTold, read: (executionIds: ReadonlyArray<string>) => Promise<void>) {
+  /** What is waited for is read anew into the history. */
+  constructor(engine: Engine, doors: { onTold: OnTold }, history: Pick<RunHistory, 'look'>) {
     this.#engine = engine
-    this.#onTold = onTold
-    this.#read = read
+    this.#doors = doors
+    this.#history = history
   }
 
   get areOpen(): boolean {
@@ -38,10 +39,10 @@ export class Waits {
 
   /** Looks for what is waited for, while the run is at work. */
   watch(): void {
-    this.#watch ??= new Watch(this.#engine, this.#onTold, {
+    this.#watch ??= new Watch(this.#engine, (ids, fn) => this.#doors.onTold(ids, fn), {
       ids: () => [...this.#open].flatMap((wait) => wait.ids()),
       look: async (executionIds) => {
-        await this.#read(executionIds)
+        await this.#history.look(executionIds)
         for (const wait of this.#open) {
           wait.onLook()
         }

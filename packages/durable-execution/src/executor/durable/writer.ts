@@ -43,7 +43,8 @@ export class Writer {
   readonly #owner: WriterOwner
   /** Those that it has asked for. One that is not there harms nobody; one that is there and not in the list is forgotten. */
   readonly #childrenTasks: Array<DurableChildTaskExecution>
-  readonly #listedIds: Set<string>
+  /** Their ids; made when there is something to be listed. */
+  #listedIds: Set<string> | undefined
   /** What is to be written next, together. */
   #pending: Array<Part> = []
   /** What was refused together, and is written one by one: what one call wants fails no other. */
@@ -61,7 +62,6 @@ export class Writer {
     this.#doors = doors
     this.#owner = owner
     this.#childrenTasks = [...(attempt.row.childrenTasks ?? [])]
-    this.#listedIds = new Set(this.#childrenTasks.map(({ executionId }) => executionId))
     this.#isMarked = attempt.row.hasCompensations === true
   }
 
@@ -79,15 +79,18 @@ export class Writer {
     this.#count(records.length + children.length)
     if (records.length + children.length > 0) {
       this.#pending.push({ records, children })
-      this.#list(children)
+      if (children.length > 0) {
+        this.#list(children)
+      }
     }
   }
 
   #list(children: ReadonlyArray<NewChild>): void {
+    const listedIds = (this.#listedIds ??= new Set(this.#childrenTasks.map(({ executionId }) => executionId)))
     for (const { taskId, executionId } of children) {
       // An earlier run may have listed it, and have ended before it was written.
-      if (!this.#listedIds.has(executionId)) {
-        this.#listedIds.add(executionId)
+      if (!listedIds.has(executionId)) {
+        listedIds.add(executionId)
         this.#childrenTasks.push({ taskId, executionId })
       }
     }
@@ -146,7 +149,8 @@ export class Writer {
 
   #send(part: Part): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ ...part, waiting: { resolve, reject } })
+      part.waiting = { resolve, reject }
+      this.#pending.push(part)
       if (!this.#isWriting) {
         this.#isWriting = true
         // What is asked for in one turn is written together.
@@ -157,11 +161,14 @@ export class Writer {
 
   #writeNext(): void {
     const isAgain = this.#oneByOne.length > 0
-    const parts = isAgain ? this.#oneByOne.splice(0, 1) : this.#pending.splice(0)
+    const parts = isAgain ? this.#oneByOne.splice(0, 1) : this.#pending
     if (parts.length === 0) {
       this.#isWriting = false
       this.#owner.onIdle()
       return
+    }
+    if (!isAgain) {
+      this.#pending = []
     }
     const { row, lease } = this.#attempt
     const writes = this.#writesOf(parts, isAgain)
@@ -215,6 +222,17 @@ export class Writer {
   }
 
   #writesOf(parts: ReadonlyArray<Part>, mayExist: boolean): DurableWrites {
+    const [first] = parts
+    if (parts.length === 1 && first?.state === undefined && first?.isCompensation === undefined) {
+      // One step after the other is what most code does.
+      const { records = [], children = [] } = first ?? {}
+      return {
+        records,
+        children,
+        childrenTasks: children.length > 0 ? [...this.#childrenTasks] : [],
+        mayExist,
+      }
+    }
     const writes: DurableWrites = {
       records: parts.flatMap(({ records }) => records),
       children: parts.flatMap(({ children }) => children),
