@@ -93,7 +93,7 @@ export class DurableCalls {
 
   /** The same for a call that has no name of its own. */
   group<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const refusal = this.refusalOf(what)
+    const refusal = this.#refusalOf(what)
     if (refusal !== undefined) {
       return rejectedSoon(refusal, this.engine.doors.clock)
     }
@@ -139,7 +139,7 @@ export class DurableCalls {
   }
 
   /** Why such a call cannot be made here and now, if it cannot. */
-  refusalOf(what: string): DurableExecutionError | undefined {
+  #refusalOf(what: string): DurableExecutionError | undefined {
     return calledInside(this.mark, what) ?? (this.#doors.hasEnded() ? calledTooLate(what) : undefined)
   }
 
@@ -208,6 +208,12 @@ export class DurableCalls {
       }
       await pauseAfter(failures, this.engine.doors)
     }
+  }
+
+  /** The text that a try of a step left of which nothing was heard. */
+  async lookForResult({ id }: Call): Promise<string | undefined> {
+    await this.insist(async () => await this.history.look([id]))
+    return this.history.known(id)?.output
   }
 
   /** No step is at work any more. */

@@ -1,13 +1,12 @@
 /** The durable calls as the function of a task sees them: what it gives is checked, then each does its part. */
 
-import { checkPayload } from '../../base/payload.ts'
 import { handledLater } from '../../base/promise.ts'
 import { stateId } from '../../machine/records.ts'
 import { DURABLE_CALLS, type DurableCode } from '../../task/durable-context.ts'
-import { resolveSleepUntil, resolveStepOptions, resolveWaitOptions } from '../../task/durable-options.ts'
+import { resolveSleepUntil, resolveWaitOptions } from '../../task/durable-options.ts'
 import { type Batch, runChildren } from './children.ts'
 import { type DurableCalls } from './calls.ts'
-import { checkChildren, checkFunction } from './given.ts'
+import { checkChildren, checkState, checkStep } from './given.ts'
 import { checkKind } from './names.ts'
 import { payloadOf, waitForSignal } from './signals.ts'
 import { sleepUntil } from './sleep.ts'
@@ -20,14 +19,12 @@ const MAKERS: {
 } = {
   step: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('step', name, (call) => {
-      checkFunction(`Step ${call.name}`, fn)
-      const resolved = resolveStepOptions(`step ${call.name}`, options)
+      const resolved = checkStep('step', call.name, fn, options)
       return runStep(calls, call, fn as StepFunction<unknown>, resolved)
     }),
   transaction: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('transaction', name, async (call) => {
-      checkFunction(`Transaction ${call.name}`, fn)
-      const resolved = resolveStepOptions(`transaction ${call.name}`, options)
+      const resolved = checkStep('transaction', call.name, fn, options)
       return await runTransaction(calls, call, fn as TransactionFunction<unknown>, resolved)
     }),
   sleep: (calls) => (name: string, msOrDate: unknown) =>
@@ -45,8 +42,7 @@ const MAKERS: {
   runTasks: (calls) => (children: unknown) => handledLater(runTasks(calls, 'runTasks', children)),
   compensate: (calls) => (name: string, fn: unknown, options?: unknown) =>
     calls.call('compensate', name, async (call) => {
-      checkFunction(`Compensation ${call.name}`, fn)
-      resolveStepOptions(`compensation ${call.name}`, options)
+      checkStep('compensation', call.name, fn, options)
       const [known] = await calls.insist(async () => await calls.history.get([call.id]))
       checkKind(known, '#compensate', call, calls.attempt.row.executionId)
       if (known === undefined) {
@@ -56,13 +52,7 @@ const MAKERS: {
     }),
   setState: (calls) => (state: unknown) =>
     calls.group('setState', async () => {
-      const output = calls.engine.serializer.serialize(state)
-      checkPayload(
-        output,
-        'The state of task ',
-        calls.attempt.row.taskId,
-        calls.engine.options.maxPayloadBytes,
-      )
+      const output = checkState(calls, state)
       const [known] = await calls.insist(async () => await calls.history.get([stateId(calls.prefix)]))
       await calls.writer.writeState({ output, isThere: known !== undefined })
     }),
@@ -98,11 +88,8 @@ export function createDurableCode(calls: DurableCalls): DurableCode {
 
 /** Runs the children of each name as one batch, and puts their outputs in the order of the list. */
 async function runTasks(calls: DurableCalls, what: string, children: unknown): Promise<Array<unknown>> {
-  const refusal = calls.refusalOf(what)
-  if (refusal !== undefined) {
-    throw refusal
-  }
-  const places = placesOf(calls, what, children)
+  // Within a call, so that it is refused like any other; at once, so that ordinals follow the order of the calls.
+  const places = await calls.group(what, () => Promise.resolve(placesOf(calls, what, children)))
   const outputs = await Promise.all(
     places.map(({ batch }) => calls.group(what, async () => await runChildren(calls, batch))),
   )

@@ -2,13 +2,12 @@
 
 import { type Millis } from '../../base/clock.ts'
 import { LIMITS } from '../../base/limits.ts'
-import { checkPayload } from '../../base/payload.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { callId, idPrefix } from '../../machine/records.ts'
 import { type DurableCode, type DurableStepOptions } from '../../task/durable-context.ts'
-import { resolveSleepUntil, resolveStepOptions } from '../../task/durable-options.ts'
+import { resolveSleepUntil } from '../../task/durable-options.ts'
 import { type Call, type DurableCalls } from './calls.ts'
-import { checkChildren, checkFunction } from './given.ts'
+import { checkChildren, checkState, checkStep } from './given.ts'
 import { type RunHistory } from './history.ts'
 import { calledInside } from './inside.ts'
 import { checkName } from './names.ts'
@@ -115,21 +114,18 @@ export class Replay {
   // What a call is given is checked as it was then: what was refused was not remembered, and the code may have gone on.
   #createCode(): DurableCode {
     const remembered = this.#remembered
-    const { engine, attempt } = this.#calls
-    const stepLike =
-      (what: 'step' | 'transaction', title: string) => (name: unknown, fn: unknown, options: unknown) =>
-        this.#answer(what, async () => {
-          const call = this.#take(what, name)
-          checkFunction(`${title} ${call.name}`, fn)
-          return await remembered.step(call, resolveStepOptions(`${what} ${call.name}`, options))
-        })
+    const stepLike = (what: 'step' | 'transaction') => (name: unknown, fn: unknown, options: unknown) =>
+      this.#answer(what, async () => {
+        const call = this.#take(what, name)
+        return await remembered.step(call, checkStep(what, call.name, fn, options))
+      })
     const code: { [Name in keyof DurableCode]: (...given: Array<never>) => Promise<unknown> } = {
-      step: stepLike('step', 'Step'),
-      transaction: stepLike('transaction', 'Transaction'),
+      step: stepLike('step'),
+      transaction: stepLike('transaction'),
       sleep: (name: unknown, msOrDate: unknown) =>
         this.#answer('sleep', async () => {
           const call = this.#take('sleep', name)
-          resolveSleepUntil(call.name, msOrDate, engine.store.now())
+          resolveSleepUntil(call.name, msOrDate, this.#calls.engine.store.now())
           return await remembered.sleep(call)
         }),
       waitForSignal: (name: unknown, options: unknown) =>
@@ -147,8 +143,7 @@ export class Replay {
           const call = this.#take('compensate', name)
           // Reads may be answered in another order than that of the calls.
           const place = this.#order.push(undefined) - 1
-          checkFunction(`Compensation ${call.name}`, fn)
-          resolveStepOptions(`compensation ${call.name}`, options)
+          checkStep('compensation', call.name, fn, options)
           if (!(await remembered.compensation(call))) {
             return undefined
           }
@@ -164,8 +159,7 @@ export class Replay {
         }),
       setState: (state: unknown) =>
         this.#answer('setState', async () => {
-          const text = engine.serializer.serialize(state)
-          checkPayload(text, 'The state of task ', attempt.row.taskId, engine.options.maxPayloadBytes)
+          checkState(this.#calls, state)
           return await Promise.resolve({ value: undefined })
         }),
     }

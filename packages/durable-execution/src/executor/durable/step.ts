@@ -79,10 +79,11 @@ export function runTries<T>(
     ? work.remember(performed).then(
         () => engine.serializer.deserialize<T>(performed),
         async (cause: unknown) => {
-          if (await isKept(calls, call)) {
-            return engine.serializer.deserialize<T>(performed)
+          const tried = await afterRefusal(calls, call, { number: 0, id }, options, cause)
+          if ('text' in tried) {
+            return engine.serializer.deserialize<T>(tried.text)
           }
-          throw asThrown(await rememberFailure(calls, { number: 0, id }, options, cause))
+          throw asThrown(tried)
         },
       )
     : tryUntilDone<T>(calls, call, options, work, performed)
@@ -167,17 +168,21 @@ async function tryOnce(
   try {
     await work.remember(text)
   } catch (cause) {
-    if (!(await isKept(calls, call))) {
-      return await rememberFailure(calls, { number, id }, options, cause)
-    }
+    return await afterRefusal(calls, call, { number, id }, options, cause)
   }
   return { text }
 }
 
-/** Whether the result is there, though its write is said to have failed: the reply may have been lost. */
-async function isKept(calls: DurableCalls, { id }: Call): Promise<boolean> {
-  await calls.insist(async () => await calls.history.look([id]))
-  return calls.history.known(id)?.output !== undefined
+/** What a try came to whose result is said not to be stored: it may be there, where replies were lost. */
+async function afterRefusal(
+  calls: DurableCalls,
+  call: Call,
+  about: { number: number; id: string },
+  options: ResolvedStepOptions,
+  cause: unknown,
+): Promise<{ text: string } | Failure> {
+  const text = await calls.lookForResult(call)
+  return text === undefined ? await rememberFailure(calls, about, options, cause) : { text }
 }
 
 /** The try failed: a later run does not do it again. */

@@ -84,7 +84,7 @@ class Transaction {
         return await never()
       }
       this.#mayBeKept ||= ended.kind === 'unknown' && ended.mayBeKept
-      const kept = this.#mayBeKept ? await this.#look() : undefined
+      const kept = this.#mayBeKept ? await calls.lookForResult(this.#call) : undefined
       if (kept !== undefined) {
         return kept
       }
@@ -139,13 +139,6 @@ class Transaction {
       // Only a cancel rejects.
       return { kind: 'failed', error }
     }
-  }
-
-  /** The text that a try left of which nothing was heard. */
-  async #look(): Promise<string | undefined> {
-    const { history } = this.#calls
-    await this.#calls.insist(async () => await history.look([this.#call.id]))
-    return history.known(this.#call.id)?.output
   }
 
   /** Whether the storage refused what was to be written, and not to work at all. */

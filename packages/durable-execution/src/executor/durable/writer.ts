@@ -224,7 +224,7 @@ export class Writer {
   #writesOf(parts: ReadonlyArray<Part>, mayExist: boolean): DurableWrites {
     const [first] = parts
     if (parts.length === 1 && first?.state === undefined && first?.isCompensation === undefined) {
-      // One step after the other is what most code does.
+      // One step after the other is what most code does, and lists of lists cost half a microsecond.
       const { records = [], children = [] } = first ?? {}
       return {
         records,

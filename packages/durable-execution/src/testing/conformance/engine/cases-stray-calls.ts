@@ -67,6 +67,8 @@ export const STRAY_CALL_CASES: Array<EngineConformanceCase> = [
           while (!isTurn && calls < 10_000) {
             calls += 1
             await ctx.step('beat', () => 1).catch(() => {})
+            await ctx.runTask({ id: 'flow' }, 1).catch(() => {})
+            await ctx.runTasks('none' as never).catch(() => {})
           }
         }
         void beat()
