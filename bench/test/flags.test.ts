@@ -6,7 +6,7 @@ test('without flags, all tests but growth are run on our own engines, warmed up,
   expect(parseFlags([])).toMatchObject({
     engines: ['ours:memory', 'ours:sqlite', 'ours:postgres'],
     tests: ['throughput', 'latency', 'steps', 'fanout', 'idle'],
-    amounts: { tasks: 40_000, warm: 10_000, idleSeconds: 60, rows: 1_000_000 },
+    amounts: { tasks: 200_000, warm: 10_000, idleSeconds: 60, rows: 1_000_000 },
     runs: 3,
     json: undefined,
     plots: 'bench/results',

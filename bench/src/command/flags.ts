@@ -41,7 +41,7 @@ const OPTIONS = {
   engines: { type: 'string', default: OURS.join(',') },
   tests: { type: 'string', default: USUAL_TESTS.join(',') },
   growth: { type: 'string', default: ALL },
-  tasks: { type: 'string', default: '40000' },
+  tasks: { type: 'string', default: '200000' },
   warm: { type: 'string', default: '10000' },
   runs: { type: 'string', default: '3' },
   rows: { type: 'string', default: '1000000' },
@@ -63,7 +63,7 @@ servers that are started for it with durability on. Progress goes to stderr, the
     --tests LIST        default ${USUAL_TESTS.join(',')}
                         of ${TESTS.join(', ')}; or ${ALL}
     --growth LIST       parts of the test growth; default ${ALL}: ${GROWTH_PARTS.join(', ')}
-    --tasks N           no-op tasks of a throughput run, default 40000; no other workload is larger than that
+    --tasks N           no-op tasks of a throughput run, default 200000; no other workload is larger than that
     --warm N            tasks that warm each process up before it is measured, default 10000; 0: figures of a cold process
     --runs N            default 3; the tables hold medians. idle and growth are run once
     --rows N            finished rows of the part finished-rows, default 1000000; 10000000 is worth a look, with --timeout 3600

@@ -9,6 +9,8 @@ import { Client } from 'pg'
 export type TwoCommits = { commit: () => Promise<number>; close: () => Promise<void> }
 
 const BODY = 'x'.repeat(500)
+// Another one: SQLite writes nothing where a row becomes what it was.
+const NEW_BODY = 'y'.repeat(500)
 
 /** In a file of its own in the folder, with the settings that our storage has. */
 export function openFileCommits(folder: string): TwoCommits {
@@ -21,7 +23,7 @@ export function openFileCommits(folder: string): TwoCommits {
     commit: () => {
       const startedAt = performance.now()
       const { lastInsertRowid } = insert.run(BODY)
-      update.run(BODY, lastInsertRowid)
+      update.run(NEW_BODY, lastInsertRowid)
       return Promise.resolve(performance.now() - startedAt)
     },
     close: () => {
@@ -47,7 +49,7 @@ export async function openPostgresCommits(connectionString: string): Promise<Two
       await client.query({
         name: 'update',
         text: 'update floor set body = $1 where id = $2',
-        values: [BODY, rows[0]?.id],
+        values: [NEW_BODY, rows[0]?.id],
       })
       return performance.now() - startedAt
     },
