@@ -1,19 +1,20 @@
 /**
- * Writes the JavaScript of the package: one file for each of its entries, and the pieces they share. Of 400 modules one by one Node
- * would make 400 times its loader's objects: `import 'durable-execution'` took twice as long and 16 MB more that way.
+ * Writes the JavaScript of the package: one file for each of its entries, and the pieces they share. Of 400 modules Node would
+ * make its loader's objects 400 times: `import 'durable-execution'` took 190 ms that way instead of 70, and 16 MB more.
  *
  * Only what differs is written, and each file at once: another program may be importing it just now.
  */
 
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 
 import { rolldown } from 'rolldown'
 
-const PACKAGE = join(import.meta.dirname, '../packages/durable-execution')
+import { PACKAGE, packageEntries } from './package-entries.ts'
+
 const TARGET = join(PACKAGE, 'dist')
 
-const files = await bundleEntries(await readEntries())
+const files = await bundleEntries()
 for (const [name, code] of files) {
   await writeChanged(join(TARGET, name), code)
 }
@@ -24,25 +25,12 @@ for (const name of await writtenFiles()) {
   }
 }
 
-/** Each file that the package exports, below `dist` and without its ending, with its source. */
-async function readEntries(): Promise<Record<string, string>> {
-  const { exports } = JSON.parse(await readFile(join(PACKAGE, 'package.json'), 'utf8')) as {
-    exports: Record<string, string | { default: string }>
-  }
-  return Object.fromEntries(
-    Object.values(exports).flatMap((target) => {
-      const name = typeof target === 'string' ? undefined : /^\.\/dist\/(.+)\.js$/.exec(target.default)?.[1]
-      return name === undefined ? [] : [[name, join(PACKAGE, 'src', `${name}.ts`)]]
-    }),
-  )
-}
-
-async function bundleEntries(input: Record<string, string>): Promise<Map<string, string>> {
+async function bundleEntries(): Promise<Map<string, string>> {
   const bundle = await rolldown({
-    input,
+    input: Object.fromEntries(packageEntries().map((name) => [name, join(PACKAGE, 'src', `${name}.ts`)])),
     platform: 'node',
     // Whatever is not a file of ours: Node's own modules, and the packages that ours depends on.
-    external: (name) => !name.startsWith('.') && !name.startsWith('/'),
+    external: (name) => !name.startsWith('.') && !isAbsolute(name),
   })
   const { output } = await bundle.generate({
     format: 'esm',

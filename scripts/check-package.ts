@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { packageEntries } from './package-entries.ts'
+
 const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'durable-execution-pack-'))
 
@@ -21,6 +23,7 @@ try {
     'durable-execution',
   ])
   const tarball = join(folder, packed.trim().split('\n').at(-1) ?? '')
+  assertBundled(run('tar', ['-tf', tarball]))
   run('publint', ['run', tarball, '--strict'])
   // ESM only, on purpose: every supported Node can require() it.
   run('attw', [tarball, '--profile', 'esm-only', '--no-emoji'])
@@ -28,6 +31,18 @@ try {
   console.log('The packed package is fine.')
 } finally {
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** Hundreds of modules would cost every import of the package: only its entries and what they share may be there. */
+function assertBundled(names: string): void {
+  const scripts = names.split('\n').filter((name) => name.endsWith('.js'))
+  const entries = new Set(packageEntries().map((name) => `package/dist/${name}.js`))
+  const others = scripts.filter((name) => !entries.has(name) && !name.startsWith('package/dist/shared/'))
+  if (scripts.length < entries.size || others.length > 0) {
+    throw new Error(
+      `The package is not bundled: of its ${scripts.length} modules ${others.length} are no entries`,
+    )
+  }
 }
 
 /** Installs the tarball into an empty project and runs a task with it, by import and by require. */
