@@ -55,5 +55,7 @@ export type Asked = {
 export type Worker = {
   /** Resolves when the store shows that all is done; at least so many tasks have run since the start. */
   finished: (count: number) => Promise<void>
+  /** How many no-op tasks have run since the start; for workers that share the work with others. */
+  ran?: () => number
   stop: () => Promise<void>
 }

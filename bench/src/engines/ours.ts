@@ -94,6 +94,7 @@ function workerOf(executor: DurableExecutor, tally: Tally, onStop: () => void): 
   }
   return {
     stop,
+    ran: tally.sum,
     finished: async (count) => {
       await tally.reached(count)
       // Ends when the last outcome is in the storage.

@@ -2,6 +2,7 @@
 
 export type Tally = {
   add: (count: number) => void
+  sum: () => number
   /** Begins anew. */
   reset: () => void
   /** Resolves when so many were added since the reset. */
@@ -22,6 +23,7 @@ export function createTally(): Tally {
       sum += count
       tell()
     },
+    sum: () => sum,
     reset: () => {
       sum = 0
     },
