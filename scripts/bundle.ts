@@ -21,7 +21,8 @@ for (const [name, code] of files) {
 // What an earlier version was made of.
 for (const name of await writtenFiles()) {
   if (!files.has(name)) {
-    await rm(join(TARGET, name))
+    // Another build may have been quicker.
+    await rm(join(TARGET, name), { force: true })
   }
 }
 

@@ -286,6 +286,29 @@ test('a storage that does not migrate says that the tables are missing, and goes
   expect(await readyIds(storage)).toEqual([])
 })
 
+test('what changes stays on its page, since pages are left with room', async () => {
+  const schema = newSchema()
+  const storage = open({ schema })
+  const ids = Array.from({ length: 1_000 }, (_, index) => `te_${String(index).padStart(4, '0')}`)
+  await insert(storage, ...ids.map((id) => rowOf(id)))
+  const pool = openPool()
+  const pages = async (): Promise<Map<string, number>> => {
+    const { rows } = await pool.query<{ id: string; page: number }>(
+      `select execution_id as id, (ctid::text::point)[0]::int as page from ${schema}.executions`,
+    )
+    return new Map(rows.map(({ id, page }) => [id, page]))
+  }
+  const before = await pages()
+  // One of a page: whatever is written at a full one goes to the end of the table.
+  const first = new Map([...before].map(([id, page]) => [page, id]))
+  expect(first.size).toBeGreaterThan(10)
+  for (const id of first.values()) {
+    await storage.withTransaction(async (tx) => await touch(tx, id))
+  }
+  const after = await pages()
+  expect([...first.values()].map((id) => after.get(id))).toEqual([...first.keys()])
+})
+
 test('a database that a newer library has migrated is refused', async () => {
   const schema = newSchema()
   await open({ schema }).migrate()
