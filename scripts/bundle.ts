@@ -28,7 +28,7 @@ for (const name of await writtenFiles()) {
 
 async function bundleEntries(): Promise<Map<string, string>> {
   const bundle = await rolldown({
-    input: Object.fromEntries(packageEntries().map((name) => [name, join(PACKAGE, 'src', `${name}.ts`)])),
+    input: Object.fromEntries(packageEntries().map(({ name }) => [name, join(PACKAGE, 'src', `${name}.ts`)])),
     platform: 'node',
     // Whatever is not a file of ours: Node's own modules, and the packages that ours depends on.
     external: (name) => !name.startsWith('.') && !isAbsolute(name),

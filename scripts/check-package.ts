@@ -36,7 +36,7 @@ try {
 /** Hundreds of modules would cost every import of the package: only its entries and what they share may be there. */
 function assertBundled(names: string): void {
   const scripts = names.split('\n').filter((name) => name.endsWith('.js'))
-  const entries = new Set(packageEntries().map((name) => `package/dist/${name}.js`))
+  const entries = new Set(packageEntries().map(({ name }) => `package/dist/${name}.js`))
   const others = scripts.filter((name) => !entries.has(name) && !name.startsWith('package/dist/shared/'))
   if (scripts.length < entries.size || others.length > 0) {
     throw new Error(

@@ -1,4 +1,4 @@
-/** The files that the package exports. */
+/** What the package exports. */
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,13 +7,16 @@ export const PACKAGE = join(import.meta.dirname, '../packages/durable-execution'
 
 const SCRIPT = /^\.\/dist\/(.+)\.js$/
 
-/** The scripts among them, below `dist` and `src` and without their ending: `storage/sqlite/index`, say. */
-export function packageEntries(): Array<string> {
+/** What users import, `./sqlite` say, and its file below `src` and `dist`, without the ending: `storage/sqlite/index`. */
+export type PackageEntry = { entry: string; name: string }
+
+/** The entries of the package that are modules. */
+export function packageEntries(): Array<PackageEntry> {
   const { exports } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as {
     exports: Record<string, string | { default: string }>
   }
-  return Object.values(exports).flatMap((target) => {
+  return Object.entries(exports).flatMap(([entry, target]) => {
     const name = typeof target === 'string' ? undefined : SCRIPT.exec(target.default)?.[1]
-    return name === undefined ? [] : [name]
+    return name === undefined ? [] : [{ entry, name }]
   })
 }

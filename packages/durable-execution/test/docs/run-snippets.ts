@@ -6,7 +6,8 @@ import { createRequire } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-import { PACKAGE, read, ROOT } from './places.ts'
+import { packageEntries } from '../../../../scripts/package-entries.ts'
+import { PACKAGE, ROOT } from './places.ts'
 import { moduleOf, placeOfLine, type Snippet } from './snippets.ts'
 
 // Here the sources are compiled too: what is in `dist` may be older, or in the making.
@@ -31,26 +32,10 @@ export async function compileSnippets(snippets: ReadonlyArray<Snippet>): Promise
   return complaintsBySnippet(snippets, await run(compiler, FOLDER, 120_000))
 }
 
-type Entries = { [entry: string]: string }
-
-/** The public entries of the package, each with its source, as in `./sqlite` and `storage/sqlite/index.ts`. */
-function sourcesOfEntries(): Entries {
-  const { exports } = JSON.parse(read('packages/durable-execution/package.json').text) as {
-    exports: { [entry: string]: string | { default: string } }
-  }
-  return Object.fromEntries(
-    Object.entries(exports).flatMap(([entry, target]) =>
-      typeof target === 'string'
-        ? []
-        : [[entry, target.default.replace('./dist/', '').replace(/\.js$/, '.ts')]],
-    ),
-  )
-}
-
 function compilerSettings(snippets: ReadonlyArray<Snippet>): object {
-  const paths = Object.entries(sourcesOfEntries()).map(([entry, source]) => [
+  const paths = packageEntries().map(({ entry, name }) => [
     entry.replace(/^\./, 'durable-execution'),
-    [join(PACKAGE, 'src', source)],
+    [join(PACKAGE, 'src', `${name}.ts`)],
   ])
   return {
     extends: join(ROOT, 'tsconfig.base.json'),
@@ -69,10 +54,7 @@ function compilerSettings(snippets: ReadonlyArray<Snippet>): object {
 
 /** A package of the same name and entries, so that what the snippets import is what was compiled with them. */
 function packageOfSources(): object {
-  const exports = Object.entries(sourcesOfEntries()).map(([entry, source]) => [
-    entry,
-    `./out/src/${source.replace(/\.ts$/, '.js')}`,
-  ])
+  const exports = packageEntries().map(({ entry, name }) => [entry, `./out/src/${name}.js`])
   return { name: 'durable-execution', type: 'module', exports: Object.fromEntries(exports) as object }
 }
 
