@@ -73,7 +73,7 @@ function openSqlite(): SoakPlace {
 }
 
 const TUPLES = `select n_dead_tup::float8, n_live_tup::float8, (n_tup_upd + n_tup_del)::float8, autovacuum_count::float8
-  from pg_stat_user_tables where schemaname = 'durable_execution' and relname = 'executions'`
+  from pg_stat_user_tables where schemaname = 'durable_execution' and relname = 'execution_rows'`
 const CONNECTIONS = 'select count(*)::float8 from pg_stat_activity where datname = current_database()'
 
 async function openPostgres(): Promise<SoakPlace> {

@@ -68,7 +68,7 @@ async function fill(storage: DurableStorage, count: number): Promise<void> {
 async function comeToRest(connectionString: string): Promise<void> {
   const client = new Client({ connectionString })
   await client.connect()
-  await client.query('vacuum analyze durable_execution.executions')
+  await client.query('vacuum analyze durable_execution.execution_rows')
   await client.query('checkpoint')
   await client.end()
 }

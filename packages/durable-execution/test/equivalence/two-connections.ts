@@ -68,7 +68,7 @@ export const twoPostgres =
     return {
       storages: [seen(one), seen(other)],
       clear: async () => {
-        await client.query(`delete from "${schema}".executions`)
+        await client.query(`delete from "${schema}".execution_rows; delete from "${schema}".claims`)
       },
       close: async () => {
         await Promise.all([one.close(), other.close()])

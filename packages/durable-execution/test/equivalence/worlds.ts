@@ -118,7 +118,7 @@ export const postgres =
     return {
       storage,
       clear: async () => {
-        await client.query(`delete from "${schema}".executions`)
+        await client.query(`delete from "${schema}".execution_rows; delete from "${schema}".claims`)
         // A claim that gets less than it asked for begins at the start the next time.
         await storage.withTransaction(async (tx) => await tx.claimTaskExecutions?.(forgetPlace), {
           oneCall: true,

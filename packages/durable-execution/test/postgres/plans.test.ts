@@ -7,9 +7,11 @@ import { LIMITS } from '../../src/base/limits.ts'
 import { createDurableTaskExecutionStorageObject, type ExecutionRow } from '../../src/machine/execution.ts'
 import { FINISHED_STATUSES } from '../../src/machine/status.ts'
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
-import { type Places } from '../../src/storage/postgres/claim-cursor.ts'
-import { claimByPriority } from '../../src/storage/postgres/claim-statements.ts'
-import { createPostgresStorage, POSTGRES_SESSION_OPTIONS } from '../../src/storage/postgres/index.ts'
+import {
+  createPostgresStorage,
+  POSTGRES_SESSION_OPTIONS,
+  type PostgresStorage,
+} from '../../src/storage/postgres/index.ts'
 import { newSchema } from './places.ts'
 import { freshDatabase, ownServer } from './server.ts'
 
@@ -28,21 +30,20 @@ const newRow = (executionId: string): ExecutionRow =>
     timeoutMs: 1,
     runInput: '',
   })
+// What is due, what has a parent, what has a priority; what the claims of before still name. One that took nothing looks for
+// priorities: see below.
+const CLAIM = ['executions_pkey', 'executions_prioritized', 'executions_ready', 'executions_ready']
 const unclosed = { type: 'by_statuses' as const, statuses: [...FINISHED_STATUSES], isClosed: false }
 
-/** For each statement the indexes it reads, and how often. */
+/** For each call the indexes that its statements read, those within functions too; each as often as it stands in a plan. */
 const CALLS: Array<[name: string, indexes: Array<string>, call: (tx: DurableStorageTx) => unknown]> = [
   ['enqueue', [], (tx) => tx.insertTaskExecutions([newRow('new_1'), newRow('new_2')])],
-  // The index of those that have a priority says that there is none.
-  [
-    'claim',
-    ['executions_pkey', 'executions_prioritized', 'executions_ready'],
-    (tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] }),
-  ],
+  ['claim', CLAIM, (tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] })],
   [
     'claim but for some',
-    ['executions_pkey', 'executions_prioritized', 'executions_ready'],
-    (tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: ['x', 'y'] }),
+    CLAIM,
+    // In another order of the tasks, since the claim before left a place to go on.
+    (tx) => tx.claimTaskExecutions?.({ ...claim, taskIds: ['u', 't'], excludedExecutionIds: ['x', 'y'] }),
   ],
   [
     'due',
@@ -52,7 +53,8 @@ const CALLS: Array<[name: string, indexes: Array<string>, call: (tx: DurableStor
   ],
   [
     'recover',
-    ['executions_running'],
+    // Those that say themselves that they run, and those of claims.
+    ['executions_ready', 'executions_running'],
     (tx) => tx.getTaskExecutions({ type: 'by_statuses', statuses: ['running'], expiresAtLessThan: AT }, 5),
   ],
   ['unclosed', ['executions_unclosed'], (tx) => tx.getTaskExecutions(unclosed, 5)],
@@ -63,30 +65,47 @@ const CALLS: Array<[name: string, indexes: Array<string>, call: (tx: DurableStor
   ],
   ['below', ['executions_below'], (tx) => tx.getTaskExecutionIdsBelow?.('p', 5)],
   ['read by ids', ['executions_pkey'], (tx) => tx.getTaskExecutions(byIds)],
+  ['read ranges', ['executions_pkey'], (tx) => tx.getTaskExecutionsInIdRanges?.([{ from: 'a', to: 'b' }])],
   ['read fields', ['executions_pkey'], (tx) => tx.getTaskExecutionFields?.(['a', 'b'], ['output'])],
+  ['read status', ['executions_pkey'], (tx) => tx.getTaskExecutionFields?.(['a', 'b'], ['status'])],
   [
     'touch',
-    ['executions_pkey'],
+    ['executions_pkey', 'executions_pkey'],
     (tx) => tx.updateTaskExecutions({ ...byIds, statuses: ['running'] }, update),
   ],
   ['lock', ['executions_pkey'], (tx) => tx.lockTaskExecutions?.(['a', 'b'], { isLean: true })],
   [
+    // Locked, looked for in the claims, locked once more.
+    'lock what a claim names',
+    ['executions_pkey', 'executions_pkey', 'executions_pkey', 'executions_pkey'],
+    (tx) => tx.lockTaskExecutions?.(['claimed'], { isLean: true }),
+  ],
+  [
     'settle one',
     ['executions_pkey'],
-    (tx) => tx.updateTaskExecutionsBatch?.([{ executionId: 'a', ...guard, update }]),
+    (tx) => tx.updateTaskExecutionsBatch?.([{ executionId: 'claimed', ...guard, update }]),
   ],
   [
     'settle many',
-    ['executions_pkey'],
+    ['executions_pkey', 'executions_pkey'],
     (tx) =>
       tx.updateTaskExecutionsBatch?.([
-        { executionId: 'a', ...guard, update },
+        { executionId: 'claimed', ...guard, update },
+        // Not found, so it is looked for once more.
         { executionId: 'b', ...guard, update: { updatedAt: new Date(2) } },
       ]),
   ],
   [
+    'give back',
+    ['executions_pkey'],
+    (tx) =>
+      tx.updateTaskExecutionsBatch?.([
+        { executionId: 'claimed', ...guard, update: { ...update, status: 'ready' } },
+      ]),
+  ],
+  [
     'renew',
-    ['executions_pkey', 'executions_pkey', 'executions_pkey'],
+    ['executions_pkey', 'executions_pkey', 'executions_pkey', 'executions_pkey'],
     (tx) =>
       tx.renewTaskExecutions?.({
         leases: ['a', 'b'].map((executionId) => ({ executionId, leaseId: 'l' })),
@@ -132,37 +151,32 @@ const STATES: Array<[name: string, fill: (table: string) => Array<string>]> = [
 
 describe.each(['the newest Postgres', 'Postgres 14'])('on %s', (server) => {
   test.each(STATES)('in %s each statement goes through the index meant for it', async (_, fill) => {
-    const schema = newSchema()
-    const pool = new Pool({
-      connectionString: servers[server],
-      options: POSTGRES_SESSION_OPTIONS,
-      max: 1,
-    })
-    onTestFinished(() => pool.end())
-    const storage = createPostgresStorage({ pool, schema, hints: false })
-    await storage.withTransaction(async (tx) => await tx.getTaskExecutionIds(byIds))
-    for (const text of fill(`${schema}.executions`)) {
+    const { pool, schema, plansOf } = await watched(servers[server])
+    for (const text of fill(`${schema}.execution_rows`)) {
       await pool.query(text)
     }
+    await pool.query(claimedText(schema))
     const seen: Array<[string, Array<string>]> = []
     for (const [name, , call] of CALLS) {
-      const plans = await plansOf(pool, schema, call)
-      // A claim that took nothing looks for priorities, by the statement that is looked at below.
-      const looked = name.startsWith('claim') ? plans.slice(0, 1) : plans
-      seen.push([name, looked.flatMap(tablesRead).toSorted()])
+      const plans = await plansOf(call)
+      // A claim that took nothing looks by priority then, which is looked at below.
+      const last = plans.findIndex((plan) => plan.includes('with due'))
+      const looked = last < 0 ? plans : plans.slice(0, last + 1)
+      seen.push([name, looked.flatMap(indexesRead).toSorted()])
     }
     expect(seen).toEqual(CALLS.map(([name, indexes]) => [name, indexes]))
-    for (const places of [new Map(), new Map([[0, { startAt: 1, seq: 1 }]])]) {
-      const lines = await planByPriority(pool, `${schema}.executions`, places)
-      expect(tablesRead(lines).toSorted()).toEqual([
-        'executions_pkey',
-        'executions_ready',
-        'executions_ready',
-        'executions_ready',
-      ])
-      expect(lines.join('\n')).toMatch(BY_PRIORITY)
-      expect(lines.join('\n')).not.toMatch(/Sort|Hash Join|Merge Join/)
+  })
+
+  test.each(STATES)('and in %s a claim steps from priority to priority', async (_, fill) => {
+    const { pool, schema, plansOf } = await watched(servers[server])
+    for (const text of fill(`${schema}.execution_rows`)) {
+      await pool.query(text)
     }
+    const { first, taking } = await plansByPriority(plansOf)
+    expect(indexesRead(first)).toEqual(['executions_ready', 'executions_ready', 'executions_ready'])
+    expect(indexesRead(taking)).toEqual(['executions_pkey'])
+    expect(first).toMatch(BY_PRIORITY)
+    expect(first).not.toMatch(/Sort|Hash Join|Merge Join/)
   })
 })
 
@@ -170,33 +184,76 @@ describe.each(['the newest Postgres', 'Postgres 14'])('on %s', (server) => {
 const BY_PRIORITY =
   /Index Cond: \(COALESCE\(priority.*\) > COALESCE[^]*Index Cond: \(\(COALESCE\(priority.*\) < level.priority\) AND \(COALESCE[^]*Index Cond: \(\(COALESCE\(priority.*\) = level_1.priority\) AND \(start_at <= .*ROW\(start_at, seq\) > ROW/
 
-async function planByPriority(pool: Pool, table: string, places: Places): Promise<Array<string>> {
-  const cells = { now: AT.getTime(), expiresAt: AT.getTime(), leaseId: 'l', executorId: 'e' }
-  const { text, values } = claimByPriority(table, { ...claim, excludedExecutionIds: [] }, cells, places)
-  return await explain(pool, text, values)
+type PlansOf = (call: (tx: DurableStorageTx) => unknown) => Promise<Array<string>>
+
+/** A claim that finds nothing that is due without a priority looks by priority, and then takes what it found. */
+async function plansByPriority(plansOf: PlansOf): Promise<{ first: string; taking: string }> {
+  const plans = await plansOf((tx) =>
+    tx.claimTaskExecutions?.({ ...claim, taskIds: ['other'], excludedExecutionIds: [] }),
+  )
+  const at = plans.findIndex((plan) => plan.includes('with recursive'))
+  return { first: plans[at] ?? '', taking: plans[at + 1] ?? '' }
 }
 
 test('a claim that goes on where the last one ended begins to read the index there', async () => {
-  const schema = newSchema()
-  const pool = new Pool({
-    connectionString: servers['the newest Postgres'],
-    options: POSTGRES_SESSION_OPTIONS,
-    max: 1,
-  })
-  onTestFinished(() => pool.end())
-  const storage = createPostgresStorage({ pool, schema, hints: false })
-  await storage.withTransaction(async (tx) => await tx.getTaskExecutionIds(byIds))
-  await pool.query(fillText(`${schema}.executions`, 'ready'))
-  const claimSome = (tx: DurableStorageTx): unknown =>
-    tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] })
-  const [, second = []] = await plansOf(pool, schema, claimSome, 2)
-  expect(tablesRead(second).toSorted()).toEqual([
-    'executions_pkey',
-    'executions_prioritized',
-    'executions_ready',
-  ])
-  expect(second.join('\n')).toMatch(/Index Cond: .*ROW\(start_at, seq\) > ROW/)
+  const { pool, schema, storage, plansOf } = await watched(servers['the newest Postgres'])
+  await pool.query(fillText(`${schema}.execution_rows`, 'ready'))
+  await storage.withTransaction(
+    async (tx) => await tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] }),
+    { oneCall: true },
+  )
+  const plans = await plansOf((tx) => tx.claimTaskExecutions?.({ ...claim, excludedExecutionIds: [] }))
+  const due = plans.find((plan) => plan.includes('with due')) ?? ''
+  expect(due).toMatch(/Index Cond: .*ROW\(start_at, seq\) > ROW/)
 })
+
+type Watched = { pool: Pool; schema: string; storage: PostgresStorage; plansOf: PlansOf }
+
+/** A storage with one connection, which tells the plan of each statement, within functions too. */
+async function watched(connectionString: string | undefined): Promise<Watched> {
+  const schema = newSchema()
+  const pool = new Pool({ connectionString, options: POSTGRES_SESSION_OPTIONS, max: 1 })
+  onTestFinished(() => pool.end())
+  let plans: Array<string> = []
+  pool.on('connect', (client) => {
+    client.on('notice', ({ message = '' }) => plans.push(message))
+  })
+  await pool.query(`load 'auto_explain'`)
+  for (const [name, value] of Object.entries(TELLING)) {
+    await pool.query(`set ${name} = ${value}`)
+  }
+  const storage = createPostgresStorage({ pool, schema, hints: false })
+  await storage.migrate()
+  const plansOf: PlansOf = async (call) => {
+    const undone = new Error('undone')
+    await storage.withTransaction(async (tx) => await tx.getTaskExecutionIds(byIds))
+    plans = []
+    const whole = storage.withTransaction(async (tx) => {
+      await call(tx)
+      throw undone
+    })
+    await expect(whole).rejects.toBe(undone)
+    return plans.filter((plan) => plan.includes('plan:'))
+  }
+  return { pool, schema, storage, plansOf }
+}
+
+const TELLING = {
+  'auto_explain.log_min_duration': '0',
+  'auto_explain.log_nested_statements': 'on',
+  'auto_explain.log_level': 'notice',
+  client_min_messages: 'notice',
+}
+
+/** A row that a claim names. */
+function claimedText(schema: string): string {
+  const row = fillText(`${schema}.execution_rows`, 'ready')
+    .replace("'te_' || n", "'claimed'")
+    .replace('20000', '1')
+  return `with made as (${row.replace("'p' || n", 'null')} returning seq, start_at)
+    insert into ${schema}.claims (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members)
+    select 'l', 'e', 0, 0, start_at, seq, start_at, seq, int8multirange(int8range(seq, seq, '[]')) from made`
+}
 
 function fillText(table: string, status: string): string {
   const row = newRow('te')
@@ -209,58 +266,14 @@ function fillText(table: string, status: string): string {
     from generate_series(1, 20000) n`
 }
 
-/** The plans of the statements that the call sends. */
-async function plansOf(
-  pool: Pool,
-  schema: string,
-  call: (tx: DurableStorageTx) => unknown,
-  times = 1,
-): Promise<Array<Array<string>>> {
-  const sent: Array<{ text: string; values: Array<unknown> }> = []
-  const spying = {
-    on: pool.on.bind(pool),
-    off: pool.off.bind(pool),
-    connect: async () => {
-      const client = await pool.connect()
-      return Object.assign(Object.create(client) as typeof client, {
-        query: (query: { text: string; values: Array<unknown> }) => {
-          sent.push(query)
-          return client.query(query as never)
-        },
-      })
-    },
-  }
-  const storage = createPostgresStorage({ pool: spying, schema, hints: false, migrate: false })
-  for (let time = 0; time < times; time += 1) {
-    await storage.withTransaction(async (tx) => await call(tx), { oneCall: true })
-  }
-  await storage.close()
-  const plans: Array<Array<string>> = []
-  for (const { text, values } of sent.filter((query) => query.text.includes('.executions'))) {
-    plans.push(await explain(pool, text, values))
-  }
-  return plans
-}
-
-// A statement with parameters is explained as a prepared one, as which it would have its generic plan.
-async function explain(pool: Pool, text: string, values: Array<unknown>): Promise<Array<string>> {
-  const literals = values.map((value) => `'${String(value).replaceAll("'", "''")}'`)
-  await pool.query(`prepare explained as ${text}`)
-  const { rows } = await pool.query<Array<string>>({
-    text: `explain execute explained${literals.length === 0 ? '' : `(${literals.join(', ')})`}`,
-    rowMode: 'array',
-  })
-  await pool.query('deallocate explained')
-  return rows.map(([line = '']) => line)
-}
-
 /** How each look at the table is made: the index used, or what was done instead. */
-function tablesRead(plan: Array<string>): Array<string> {
+function indexesRead(plan: string): Array<string> {
   return plan
+    .split('\n')
     .map(
       (line) =>
-        /Index (?:Only )?Scan (?:Backward )?using (\w+)/.exec(line)?.[1] ??
-        /((?:Seq|Bitmap Heap) Scan) on executions/.exec(line)?.[1],
+        /Index (?:Only )?Scan (?:Backward )?using (executions_\w+)/.exec(line)?.[1] ??
+        /((?:Seq|Bitmap Heap) Scan) on execution_rows/.exec(line)?.[1],
     )
     .filter((read) => read !== undefined)
 }

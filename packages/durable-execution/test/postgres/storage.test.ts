@@ -63,7 +63,16 @@ const CALLS: Array<[name: string, calls: number, call: (tx: DurableStorageTx) =>
   ['insert', 1, (tx) => tx.insertTaskExecutions([rowOf('te_1'), rowOf('te_2')])],
   ['insert if missing', 1, (tx) => tx.insertTaskExecutionsIfMissing?.([rowOf('te_2'), rowOf('te_3')])],
   ['get', 1, (tx) => tx.getTaskExecutions({ type: 'by_statuses', statuses: ['ready'] })],
-  ['update', 1, (tx) => touch(tx, 'te_1')],
+  // What only says that a row waits for its children is true whatever claims say.
+  [
+    'update',
+    1,
+    (tx) =>
+      tx.updateTaskExecutions(
+        { type: 'by_execution_ids', executionIds: ['te_1'], statuses: ['waiting_for_children_tasks'] },
+        { updatedAt: AT },
+      ),
+  ],
   [
     'claim',
     1,
@@ -78,9 +87,10 @@ const CALLS: Array<[name: string, calls: number, call: (tx: DurableStorageTx) =>
         executorId: 'executor',
       }),
   ],
+  // A row that a claim names is made to say so itself before.
   [
     'renew',
-    1,
+    2,
     (tx) =>
       tx.renewTaskExecutions?.({
         leases: [{ executionId: 'te_1', leaseId: 'lease' }],
@@ -124,7 +134,7 @@ test('on a pool without the settings of the plans a single call makes them for i
   await readyIds(storage)
   sent.length = 0
   await storage.withTransaction(async (tx) => await touch(tx, 'te_1'), { oneCall: true })
-  expect(sent).toEqual(['begin', 'update', 'commit'])
+  expect(sent).toEqual(['begin', 'select', 'update', 'commit'])
 })
 
 test('nothing of the settings is left on a connection of the user', async () => {
@@ -294,7 +304,7 @@ test('what changes stays on its page, since pages are left with room', async () 
   const pool = openPool()
   const pages = async (): Promise<Map<string, number>> => {
     const { rows } = await pool.query<{ id: string; page: number }>(
-      `select execution_id as id, (ctid::text::point)[0]::int as page from ${schema}.executions`,
+      `select execution_id as id, (ctid::text::point)[0]::int as page from ${schema}.execution_rows`,
     )
     return new Map(rows.map(({ id, page }) => [id, page]))
   }

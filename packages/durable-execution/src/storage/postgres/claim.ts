@@ -7,8 +7,9 @@ import { type ClaimedCells, readClaimed } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { type ClaimCursor, type Place, type Places, type Taken } from './claim-cursor.ts'
 import { plainClaim, type Statement, claimByPriority } from './claim-statements.ts'
-import { fillUsual, priorityOf, startAtOf } from './claimed-columns.ts'
+import { fillUsual, isTakenBack, priorityOf, startAtOf } from './claimed-columns.ts'
 import { type Call } from './session.ts'
+import { type Tables } from './tables.ts'
 import { type Statements } from './transaction.ts'
 
 /** Rows as a claim gives them, with `seq` behind the columns. */
@@ -18,7 +19,7 @@ const FROM_START: Places = new Map()
 
 /** Takes due rows of the tasks that nobody has locked: those of the highest priority first, of each the earliest. */
 export function claimRows(
-  table: string,
+  tables: Tables,
   claim: DurableStorageClaim,
   cursor: ClaimCursor,
 ): Call<Array<ExecutionRow>> {
@@ -29,7 +30,7 @@ export function claimRows(
   const cells = claimedCells(claim)
   return async (statements) => {
     const from = cursor.placesFor(taskIds, cells.now)
-    const taken = await takeDue({ table, claim, cells, cursor, statements }, from)
+    const taken = await takeDue({ tables, claim, cells, cursor, statements }, from)
     if (taken.length > 0 && taken.length >= limit) {
       cursor.gotAll(taskIds, from, lastOfEach(taken), cells.now)
     } else {
@@ -38,12 +39,17 @@ export function claimRows(
     for (const values of taken) {
       fillUsual(values, cells.now)
     }
-    return readClaimed(taken, cells)
+    const claimed = readClaimed(taken, cells)
+    for (const { executionId } of claimed) {
+      // Not any more: a claim says of them what they do not say.
+      statements.known.delete(executionId)
+    }
+    return claimed
   }
 }
 
 type Claiming = {
-  table: string
+  tables: Tables
   claim: DurableStorageClaim
   cells: ClaimedCells
   cursor: ClaimCursor
@@ -51,12 +57,13 @@ type Claiming = {
 }
 
 async function takeDue(claiming: Claiming, from: Places): Promise<Cells> {
-  const { table, claim, cells, cursor, statements } = claiming
-  const run = async ({ text, values }: Statement): Promise<Cells> => await statements.run(text, values)
+  const { tables, claim, cells, cursor, statements } = claiming
+  const run = async ({ text, values }: Statement): Promise<Cells> =>
+    withoutLost(await statements.run(text, values))
   const plain = (limit: number, after: Place | undefined): Promise<Cells> =>
-    run(plainClaim(table, { ...claim, limit }, cells, after))
+    run(plainClaim(tables, { ...claim, limit }, cells, after))
   const byPriority = (limit: number, after: Places): Promise<Cells> =>
-    run(claimByPriority(table, { ...claim, limit }, cells, after))
+    run(claimByPriority(tables, { ...claim, limit }, cells, after))
   if (!cursor.hasPriorities(cells.now)) {
     const place = from.get(0)
     const taken = await plain(claim.limit, place)
@@ -72,6 +79,17 @@ async function takeDue(claiming: Claiming, from: Places): Promise<Cells> {
     cursor.sawPriorities(cells.now)
   }
   return all
+}
+
+/** Without the rows that the claim gave and took back: those are given once more, by their `seq` alone. */
+function withoutLost(rows: Cells): Cells {
+  const lost = new Set<SqlValue | undefined>()
+  for (const values of rows) {
+    if (isTakenBack(values)) {
+      lost.add(values.at(-1))
+    }
+  }
+  return lost.size === 0 ? rows : rows.filter((values) => !lost.has(values.at(-1)))
 }
 
 /** What a claim that went on somewhere took, with what is due before that place. */

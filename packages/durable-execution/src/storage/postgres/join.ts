@@ -84,6 +84,7 @@ function statementsOf(
   return {
     run: isInsert && hints !== undefined ? insertAndTell(run, hints) : run,
     together: () => Promise.resolve(),
+    known: new Set(),
   }
 }
 

@@ -6,7 +6,7 @@ import { type DurableStorageChangeHint } from '../contract.ts'
 import { endClient, type LoneClient } from './connections.ts'
 import { ask, type PostgresNotification } from './driver.ts'
 import { fromPayload, toPayload } from './hints.ts'
-import { quoted } from './schema.ts'
+import { quoted } from './tables.ts'
 
 /** Called when something may have changed. */
 type ChangeListener = (hint: DurableStorageChangeHint) => void

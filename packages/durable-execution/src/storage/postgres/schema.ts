@@ -3,26 +3,13 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertMigrated, dueMigrations, SCHEMA_TABLE, type SqlMigration } from '../sql/migrations.ts'
 import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
+import { claimsSchema } from './claims-schema.ts'
 import { type Loan } from './connections.ts'
+import { PRIORITY, qualified, quoted, tablesOf } from './tables.ts'
 
 type Client = Pick<Loan, 'ask'>
 
 const OLDEST_SERVER = 14
-
-/** The name of something in the schema, as it stands in statements. */
-function qualified(schema: string, name: string): string {
-  return `${quoted(schema)}.${name}`
-}
-
-/** The name as it stands in statements, whatever characters it has. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-/** One row an execution. `seq` is the order of insertion. */
-export function executionsTable(schema: string): string {
-  return qualified(schema, 'executions')
-}
 
 // Texts are compared byte by byte. Flags are numbers, and times milliseconds, as in every SQL storage.
 const CREATE_EXECUTIONS = (table: string): string => `create table ${table} (
@@ -66,9 +53,6 @@ const CREATE_EXECUTIONS = (table: string): string => `create table ${table} (
 -- Rows change several times within a second of their lives, so what is dead is swept early.
 with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)`
 
-/** The priority of a row. The index of the ready rows begins with it. */
-export const PRIORITY = 'coalesce(priority, 0)'
-
 /** The type of each column that is no text. */
 const TYPES = new Map<string, string>([
   ...['is_closed', 'needs_promise_cancellation', 'is_finalize_task', 'has_compensations'].map(
@@ -92,7 +76,9 @@ export function typeOf(column: string): string {
 
 // A finished, closed row is in none of the partial indexes, so they stay as small as what is still to be done.
 function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
-  const table = executionsTable(schema)
+  const tables = tablesOf(schema)
+  // Its name until version 4.
+  const table = qualified(schema, 'executions')
   const { ready, prioritized, running, unclosed, below } = PARTIAL_INDEX_CONDITIONS
   return [
     {
@@ -126,6 +112,9 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
         `alter index ${qualified(schema, 'executions_pkey')} set (fillfactor = 50)`,
       ],
     },
+    // A program of the version before that is still at work would take rows that claims name, and make such rows ready. It finds a view where the
+    // table was, which it can read, and where all that it wants to write fails.
+    { version: 4, statements: claimsSchema(table, tables) },
   ]
 }
 

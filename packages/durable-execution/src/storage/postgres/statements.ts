@@ -5,7 +5,7 @@ import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqlDialect } from '../sql/where.ts'
 import { bind, bindTexts } from './columns.ts'
 import { type Given } from './driver.ts'
-import { PRIORITY } from './schema.ts'
+import { PRIORITY } from './tables.ts'
 
 /** How Postgres takes values in a where clause. */
 export const postgresDialect: SqlDialect = {
@@ -43,9 +43,13 @@ export function isUnderLease(lease: string | undefined): string {
 
 /** The part of a statement that limits its rows; an empty text for no limit. */
 export function limitText(values: Array<Given>, limit: number | undefined): string {
-  return limit === undefined || !(limit >= 0) || limit > Number.MAX_SAFE_INTEGER
-    ? ''
-    : `limit ${bind(values, Math.floor(limit))}::bigint`
+  const whole = wholeLimit(limit)
+  return whole === null ? '' : `limit ${bind(values, whole)}::bigint`
+}
+
+/** The limit as it is handed over; null for none. */
+export function wholeLimit(limit: number | undefined): number | null {
+  return limit === undefined || !(limit >= 0) || limit > Number.MAX_SAFE_INTEGER ? null : Math.floor(limit)
 }
 
 /** The ids that stand in the first column of the rows. */

@@ -13,10 +13,11 @@ import { createStatementNames } from './names.ts'
 import { createNotify } from './notifying.ts'
 import { createOperations } from './operations.ts'
 import { type CheckedOptions, checkOptions, type PostgresStorageOptions } from './options.ts'
-import { assertSchema, assertServer, executionsTable, migrateSchema } from './schema.ts'
+import { assertSchema, assertServer, migrateSchema } from './schema.ts'
 import { runOneCall, runTransaction } from './session.ts'
 import { runShared } from './share.ts'
-import { arePlansPinned, READ_PLAN_SETTINGS, type SettingsScope } from './settings.ts'
+import { arePinned, READ_SETTINGS, type SettingsScope } from './settings.ts'
+import { tablesOf } from './tables.ts'
 import { type Place } from './transaction.ts'
 import { Turns } from './turns.ts'
 
@@ -65,7 +66,7 @@ export type PostgresStorage = DurableStorage & {
 export function createPostgresStorage(options: PostgresStorageOptions): PostgresStorage {
   const checked = checkOptions(options)
   const connections = createConnections(checked)
-  const operations = createOperations(executionsTable(checked.schema))
+  const operations = createOperations(tablesOf(checked.schema))
   const names = createStatementNames(systemIds.newId())
   const underWay = new InFlight()
   // A function of the user's may hold its connection for long: half of them are left for the engine.
@@ -146,7 +147,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   }
 }
 
-/** What must be so before the first transaction; tells whether the connections have the settings of the plans. */
+/** What must be so before the first transaction; tells whether the connections have the settings already. */
 async function prepare(
   connections: Connections,
   { schema, migrates }: CheckedOptions,
@@ -155,8 +156,8 @@ async function prepare(
     const { rows: versions } = await loan.ask(`select current_setting('server_version_num')`)
     assertServer(versions[0]?.[0])
     await (migrates ? migrateSchema(loan, schema) : assertSchema(loan, schema))
-    const { rows } = await loan.ask(READ_PLAN_SETTINGS)
-    return arePlansPinned(rows[0] ?? []) ? 'connection' : 'transaction'
+    const { rows } = await loan.ask(READ_SETTINGS)
+    return arePinned(rows[0] ?? []) ? 'connection' : 'transaction'
   })
 }
 

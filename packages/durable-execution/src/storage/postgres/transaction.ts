@@ -23,6 +23,8 @@ export type Statements = {
   run: (text: string, values: Array<Given>) => Promise<Answer['rows']>
   /** Says that more than one statement will come, which are kept all or none. */
   together: () => Promise<void>
+  /** The ids of rows that this transaction has locked and that say of themselves what is true; none where there is no transaction. */
+  readonly known: Set<string>
 }
 
 // A connection that does not even answer a rollback is given up after this time.
@@ -30,6 +32,7 @@ const ROLLBACK_MS = 5_000
 
 // A class, as all that lives as long as a statement: see `ask` of why there must be no closures in a cycle.
 export class Transaction implements Statements {
+  readonly known: Set<string> = new Set()
   readonly #place: Place
   readonly #names: StatementNames | undefined
   #loan: Loan | undefined

@@ -8,6 +8,8 @@ import { statusGuard } from './where.ts'
 /** Updates that set the same columns under the same kind of guard. */
 export type AlikeUpdates = {
   readonly columns: ReadonlyArray<SqlColumn>
+  /** The statuses that a row may have; undefined for any. */
+  readonly statuses: ReadonlyArray<Status> | undefined
   /** The condition on the status; an empty text for none. */
   readonly guard: string
   readonly hasLease: boolean
@@ -15,6 +17,7 @@ export type AlikeUpdates = {
 }
 
 type Statuses = DurableStorageGuardedUpdate['statuses']
+type Status = NonNullable<Statuses>[number]
 
 // Each is a bit of the number that says what an update sets.
 const SETTABLE: Record<Exclude<keyof ExecutionUpdate, 'unsetError' | 'unsetExpiresAt'>, true> = {
@@ -95,7 +98,7 @@ function groupOf(
     return known
   }
   const guard = statuses === undefined ? '' : statusGuard(statuses)
-  const group: AlikeUpdates = { columns: columnsOfSet(set), guard, hasLease, members: [] }
+  const group: AlikeUpdates = { columns: columnsOfSet(set), statuses, guard, hasLease, members: [] }
   groups.set(shape, group)
   return group
 }

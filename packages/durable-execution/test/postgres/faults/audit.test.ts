@@ -65,7 +65,7 @@ async function oneRow(): Promise<{ audit: Audit; change: (what: string) => Promi
   return {
     audit,
     change: async (what) => {
-      await client.query(`update "${schema}".executions set ${what} where execution_id = 'te_1'`)
+      await client.query(`update "${schema}".execution_rows set ${what} where execution_id = 'te_1'`)
     },
   }
 }

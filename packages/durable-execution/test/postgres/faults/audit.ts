@@ -27,7 +27,7 @@ const KEEP_LEDGER = (schema: string): string => `
       concat_ws('|', old.output, old.error, old.finished_at), concat_ws('|', new.output, new.error, new.finished_at));
     return null;
   end $$;
-  create trigger enter after insert or update on "${schema}".executions
+  create trigger enter after insert or update on "${schema}".execution_rows
     for each row execute function "${schema}".enter();`
 
 /** The claims that must hold, each with the entries that contradict it. */

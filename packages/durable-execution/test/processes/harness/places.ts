@@ -110,7 +110,7 @@ export function postgresPlace(connectionString: string, server?: Pick<PostgresSe
     lock: async (ms) => {
       // In one message, so that it is one transaction.
       await query(
-        `lock table "${schema}".executions in access exclusive mode; select pg_sleep(${ms / 1_000})`,
+        `lock table "${schema}".execution_rows in access exclusive mode; select pg_sleep(${ms / 1_000})`,
       )
     },
     restartServer: server === undefined ? undefined : (options) => server.restart(options),
