@@ -125,6 +125,7 @@ function plainClaimBody(tables: Tables): string {
   const { claims } = tables
   const isBehind = '(c.last_start_at, c.last_seq) > (after_start_at, after_seq)'
   return claimBody(
+    tables,
     `own bigint;
     lost int8multirange;`,
     `loop
@@ -147,6 +148,7 @@ function plainClaimBody(tables: Tables): string {
 /** Locks rows, and then takes those that no claim has named meanwhile. */
 function priorityClaimBody(tables: Tables): string {
   return claimBody(
+    tables,
     'found text[];',
     `loop
       taken := ${tables.openClaims}(executor, now_ms, ${LEAST}, ${LEAST});
@@ -159,7 +161,11 @@ function priorityClaimBody(tables: Tables): string {
   )
 }
 
-function claimBody(variables: string, steps: string): string {
+// Claims that look at the same time take rows from each other, and look again: 4 processes on 2 cores did 19,900 tasks a second like that, and 24,100 in
+// turns. Who has waited for so many milliseconds goes on all the same: nobody waits for one whose commit takes long.
+const TURNS = 10
+
+function claimBody({ rows }: Tables, variables: string, steps: string): string {
   return `#variable_conflict use_column
   declare
     taken int8multirange;
@@ -169,8 +175,17 @@ function claimBody(variables: string, steps: string): string {
     if current_setting('transaction_isolation') <> 'read committed' then
       raise 'claims must be made under read committed';
     end if;
+    for turn in 1..${TURNS} loop
+      exit when pg_try_advisory_xact_lock(${turnOf(rows)});
+      perform pg_sleep(0.001);
+    end loop;
     ${steps}
   end`
+}
+
+/** One number for each schema of a database. */
+function turnOf(rows: string): string {
+  return `hashtextextended('durable_execution claims ${rows.replaceAll("'", "''")}', 0)`
 }
 
 /**
