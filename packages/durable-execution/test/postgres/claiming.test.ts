@@ -13,7 +13,7 @@ import {
   type PostgresStorageOptions,
 } from '../../src/storage/postgres/index.ts'
 import { newSchema } from './places.ts'
-import { AT, insert, readyIds, rowOf } from './rows.ts'
+import { AT, claimOf, insert, readyIds, rowOf } from './rows.ts'
 import { freshDatabase } from './server.ts'
 
 let connectionString: string
@@ -36,16 +36,7 @@ function open(options: Partial<PostgresStorageOptions> = {}): DurableStorage {
 async function claim(storage: DurableStorage, limit: number, afterMs = 0): Promise<Array<string>> {
   const now = new Date(AT.getTime() + afterMs)
   const rows = await storage.withTransaction(
-    async (tx) =>
-      await tx.claimTaskExecutions?.({
-        taskIds: ['task'],
-        excludedExecutionIds: [],
-        limit,
-        now,
-        expiresAt: new Date(now.getTime() + 30_000),
-        leaseId: 'lease',
-        executorId: 'executor',
-      }),
+    async (tx) => await tx.claimTaskExecutions?.(claimOf({ limit, now })),
     { oneCall: true },
   )
   return (rows ?? []).map(({ executionId }) => executionId)

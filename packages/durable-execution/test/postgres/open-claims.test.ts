@@ -11,7 +11,7 @@ import { schemaText } from '../../src/storage/postgres/schema.ts'
 import { CLAIM_GIVES } from '../../src/storage/postgres/claims-texts.ts'
 import { CLAIMED_COLUMNS } from '../../src/storage/sql/rows.ts'
 import { newSchema } from './places.ts'
-import { AT, insert, rowOf, touch } from './rows.ts'
+import { AT, claimOf, insert, rowOf, touch } from './rows.ts'
 import { freshDatabase } from './server.ts'
 
 let connectionString: string
@@ -60,16 +60,7 @@ async function claim(
   { now = AT, executorId = 'executor' }: { now?: Date; executorId?: string } = {},
 ): Promise<Array<ExecutionRow>> {
   const rows = await storage.withTransaction(
-    async (tx) =>
-      await tx.claimTaskExecutions?.({
-        taskIds: ['task'],
-        excludedExecutionIds: [],
-        limit,
-        now,
-        expiresAt: new Date(now.getTime() + 30_000),
-        leaseId,
-        executorId,
-      }),
+    async (tx) => await tx.claimTaskExecutions?.(claimOf({ limit, now, leaseId, executorId })),
     { oneCall: true },
   )
   return rows ?? []
@@ -504,15 +495,7 @@ test('a transaction may claim what it has locked, and take it back', async () =>
   const { storage } = await filled(1)
   await storage.withTransaction(async (tx) => {
     await tx.lockTaskExecutions?.(['te_1'])
-    const claimed = await tx.claimTaskExecutions?.({
-      taskIds: ['task'],
-      excludedExecutionIds: [],
-      limit: 1,
-      now: AT,
-      expiresAt: LATER,
-      leaseId: 'lease',
-      executorId: 'executor',
-    })
+    const claimed = await tx.claimTaskExecutions?.(claimOf({ limit: 1 }))
     expect(await tx.lockTaskExecutions?.(['te_1'])).toEqual(claimed)
     await tx.updateTaskExecutionsBatch?.([{ executionId: 'te_1', update: { ...AGAIN, leaseId: 'none' } }])
   })
@@ -626,17 +609,7 @@ test('claims are refused under an isolation that does not see what others claime
   const client = await pool.connect()
   await client.query('begin isolation level repeatable read')
   const tx = await storage.joinTransaction?.(client)
-  const refused = Promise.resolve(
-    tx?.claimTaskExecutions?.({
-      taskIds: ['task'],
-      excludedExecutionIds: [],
-      limit: 1,
-      now: AT,
-      expiresAt: LATER,
-      leaseId: 'lease',
-      executorId: 'executor',
-    }),
-  )
+  const refused = Promise.resolve(tx?.claimTaskExecutions?.(claimOf({ limit: 1 })))
   await expect(refused).rejects.toThrow('claims must be made under read committed')
   await client.query('rollback')
   client.release()

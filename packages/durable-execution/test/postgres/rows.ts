@@ -4,7 +4,11 @@ import {
   createDurableTaskExecutionStorageObject,
   type DurableTaskExecutionStorageObject,
 } from '../../src/machine/execution.ts'
-import { type DurableStorage, type DurableStorageTx } from '../../src/storage/contract.ts'
+import {
+  type DurableStorage,
+  type DurableStorageClaim,
+  type DurableStorageTx,
+} from '../../src/storage/contract.ts'
 
 export const AT = new Date(1_700_000_000_000)
 
@@ -23,6 +27,21 @@ export function rowOf(
     runInput: '1',
   })
   return { ...row, ...fields }
+}
+
+/** A claim of what is due of those rows, for half a minute, with what is given instead. */
+export function claimOf(fields: Partial<DurableStorageClaim> = {}): DurableStorageClaim {
+  const { now = AT } = fields
+  return {
+    taskIds: ['task'],
+    excludedExecutionIds: [],
+    limit: 100,
+    now,
+    expiresAt: new Date(now.getTime() + 30_000),
+    leaseId: 'lease',
+    executorId: 'executor',
+    ...fields,
+  }
 }
 
 /** Inserts the rows in a transaction of their own. */
