@@ -99,7 +99,8 @@ export class OwnCancelSignal implements CancelSignal {
 
   #listenToAbort(): void {
     if (this.#abortSignal !== undefined && this.#onAbort === undefined) {
-      this.#onAbort = () => this.#callAll()
+      const onAbort = (): void => this.#callAll()
+      this.#onAbort = onAbort
       this.#abortSignal.addEventListener('abort', this.#onAbort, { once: true })
     }
   }

@@ -30,8 +30,6 @@ export type Clock = {
 // in stretches.
 const LONGEST_STRETCH_MS = 2 ** 31 - 1
 
-// Not a closure that cancels: in Node 24 the scavenger keeps what lies in a cycle through a closure until the next full
-// collection, and what waits for a timer often holds it.
 class SystemTimer implements Timer {
   #handle: NodeJS.Timeout
 

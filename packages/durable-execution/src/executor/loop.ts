@@ -45,7 +45,10 @@ export class Loop {
   /** Begins the next step soon: in a later turn of the event loop, after the step under way. */
   wake(): void {
     this.#wakes += 1
-    this.#wake?.()
+    // After an error the pause is kept, or a storage that is away would be asked without end.
+    if (this.#failures === 0) {
+      this.#wake?.()
+    }
   }
 
   /** Ends the loop after the step under way. */
@@ -117,12 +120,7 @@ export class Loop {
         go()
         return
       }
-      // After an error the pause is kept, or a storage that is away would be asked without end.
-      this.#wake = (): void => {
-        if (this.#failures === 0) {
-          go()
-        }
-      }
+      this.#wake = go
       if (Number.isFinite(pauseMs)) {
         this.#dueAt = clock.monotonicNow() + pauseMs
         timer = clock.setTimer(pauseMs, go)

@@ -41,13 +41,11 @@ export class Runs {
   #suspectCount = 0
   readonly #limits: RunLimits
   readonly #changes = new Changes()
-  readonly #codeOf: CodeOf
 
   constructor(engine: Engine, shutdownSignal: CancelSignal, doors: RunsDoors) {
     this.#engine = engine
     this.#shutdownSignal = shutdownSignal
     this.#doors = doors
-    this.#codeOf = (attempt) => doors.codeOf(attempt as Run)
     this.#limits = new RunLimits(engine, (run, error) => this.#timeOut(run, error))
   }
 
@@ -119,7 +117,7 @@ export class Runs {
     this.#activeCount += 1
     this.#heldCount += 1
     this.#suspectCount += isSuspect(row) ? 1 : 0
-    const event = runAttempt(run, this.#engine, this.#codeOf)
+    const event = runAttempt(run, this.#engine, this.#doors.codeOf as CodeOf)
     if (event instanceof Promise) {
       // What has ended already needs no timer.
       run.timer = this.#limits.set(run)

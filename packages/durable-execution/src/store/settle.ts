@@ -65,8 +65,7 @@ async function settleOnce(
   if (alone === undefined) {
     return await transact(async (tx) => await decideLocked(tx, settlements, parents, doors))
   }
-  // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease. No closure
-  // here is held by what another one holds: Node 24 would keep the whole batch until the next full collection.
+  // A claimed row is exact under its lease, so a plain outcome needs no read: the write names the lease.
   if (alone.inserts.length > 0) {
     return await transact(async (tx) =>
       tx.updateTaskExecutionsBatch === undefined

@@ -70,16 +70,20 @@ class RunContext implements Record<keyof DurableCode, Call> {
       this.prevError = row.error
     }
     // Its own, where accessors of the class would be lost to a copy; a function is small and quick to make.
-    const code = (): Record<keyof DurableCode, Call> => codeOf(attempt) as Record<keyof DurableCode, Call>
-    this.step = (...given) => code().step(...given)
-    this.transaction = (...given) => code().transaction(...given)
-    this.sleep = (...given) => code().sleep(...given)
-    this.waitForSignal = (...given) => code().waitForSignal(...given)
-    this.runTask = (...given) => code().runTask(...given)
-    this.runTasks = (...given) => code().runTasks(...given)
-    this.compensate = (...given) => code().compensate(...given)
-    this.setState = (...given) => code().setState(...given)
+    this.step = callOf('step', attempt, codeOf)
+    this.transaction = callOf('transaction', attempt, codeOf)
+    this.sleep = callOf('sleep', attempt, codeOf)
+    this.waitForSignal = callOf('waitForSignal', attempt, codeOf)
+    this.runTask = callOf('runTask', attempt, codeOf)
+    this.runTasks = callOf('runTasks', attempt, codeOf)
+    this.compensate = callOf('compensate', attempt, codeOf)
+    this.setState = callOf('setState', attempt, codeOf)
   }
+}
+
+// Returned, and not assigned where it is written: V8 makes such a function in the old generation, where it would keep the run.
+function callOf(name: keyof DurableCode, attempt: ContextOf, codeOf: CodeOf): Call {
+  return (...given) => (codeOf(attempt) as Record<keyof DurableCode, Call>)[name](...given)
 }
 
 /** Makes the context of an attempt. */

@@ -38,11 +38,12 @@ export function joinTransaction(given: object, options: JoinOptions): DurableSto
   const tx: Record<string, unknown> = {}
   for (const [name, operation] of Object.entries(options.operations)) {
     const prepare = operation as (...values: Array<unknown>) => Call
-    tx[name] = async (...values: Array<unknown>) => {
+    const makeCall = async (...values: Array<unknown>): Promise<unknown> => {
       const call = prepare(...values)
       const statements = statementsOf(transaction, options, name.startsWith('insert'))
       return await inTurn(transaction, async () => await call(statements))
     }
+    tx[name] = makeCall
   }
   return tx as DurableStorageTx
 }

@@ -12,6 +12,8 @@ import { type Place, type Statements, Transaction } from './transaction.ts'
 /** A call on a transaction, ready to be made. */
 export type Call<T = unknown> = (statements: Statements) => Promise<T>
 
+type Prepare = (...given: Array<unknown>) => Call
+
 type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 
 // A single call that met another transaction is made again so often, after a pause that grows.
@@ -184,8 +186,13 @@ export function wrapOperations(
 ): DurableStorageTx {
   const tx: Record<string, unknown> = {}
   for (const [name, operation] of Object.entries(operations)) {
-    const prepare = operation as (...given: Array<unknown>) => Call
-    tx[name] = async (...given: Array<unknown>) => await invoke(prepare(...given))
+    tx[name] = callOf(operation as Prepare, invoke)
   }
   return tx as DurableStorageTx
+}
+
+// Returned, and not assigned where it is written: V8 makes such a function in the old generation, where it would keep the
+// rows of a batch until the next full collection.
+function callOf(prepare: Prepare, invoke: (call: Call) => unknown): (...given: Array<unknown>) => unknown {
+  return async (...given) => await invoke(prepare(...given))
 }

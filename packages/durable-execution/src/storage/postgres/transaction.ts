@@ -30,7 +30,6 @@ export type Statements = {
 // A connection that does not even answer a rollback is given up after this time.
 const ROLLBACK_MS = 5_000
 
-// A class, as all that lives as long as a statement: see `ask` of why there must be no closures in a cycle.
 export class Transaction implements Statements {
   readonly known: Set<string> = new Set()
   readonly #place: Place

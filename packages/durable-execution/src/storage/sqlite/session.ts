@@ -14,11 +14,11 @@ type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 
 /** Runs `fn` between BEGIN IMMEDIATE and COMMIT. */
 export async function runTransaction<T>({ driver, operations }: SqliteConnection, fn: Fn<T>): Promise<T> {
-  const session = createSession()
+  const session = new Session()
   await begin(driver)
   let result: T
   try {
-    result = await fn(wrapOperations(operations, (_, call) => session.run(call)))
+    result = await fn(wrapOperations(operations, session))
     session.end()
   } catch (error) {
     session.abandon()
@@ -34,117 +34,151 @@ export async function runTransaction<T>({ driver, operations }: SqliteConnection
  * the database and need not wait for those who write; anything else in a transaction from there on.
  */
 export async function runOneCall<T>({ driver, operations }: SqliteConnection, fn: Fn<T>): Promise<T> {
-  const session = createSession()
-  let hasBegun = false
-  let made: Promise<unknown> | undefined
-  const makeCall = async (name: keyof SqliteOperations, call: () => unknown): Promise<unknown> => {
-    if (READS.has(name)) {
-      return await retryWhileBusy(driver, () => {
-        assertNoForeignTransaction(driver)
-        return call()
-      })
-    }
-    await begin(driver)
-    hasBegun = true
-    return session.run(call)
-  }
-  const tx = wrapOperations(operations, (name, call) => {
-    session.assertUsable()
-    if (made !== undefined) {
-      throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
-    }
-    made = makeCall(name, call)
-    return made
-  })
+  const call = new SingleCall(driver)
   let result: T
   try {
-    result = await fn(tx).finally(() => settled(made))
-    session.end()
+    result = await resultOf(fn, wrapOperations(operations, call), call)
+    call.session.end()
   } catch (error) {
-    session.abandon()
-    if (hasBegun) {
+    call.session.abandon()
+    if (call.hasBegun) {
       rollback(driver)
     }
     throw error
   }
-  // Set while `fn` ran, which the compiler does not see.
-  if (hasBegun as boolean) {
+  if (call.hasBegun) {
     await commit(driver)
   }
   return result
 }
 
+// A call that nobody awaited is part of the transaction all the same.
+async function resultOf<T>(fn: Fn<T>, tx: DurableStorageTx, call: SingleCall): Promise<T> {
+  try {
+    return await fn(tx)
+  } finally {
+    await call.settled()
+  }
+}
+
 /** The operations on a connection whose transaction is somebody else's to begin and to end. */
 export function unguardedTx({ operations }: SqliteConnection): DurableStorageTx {
-  return wrapOperations(operations, (_, call) => call())
+  return wrapOperations(operations, UNGUARDED)
 }
+
+type Operation = (...given: Array<unknown>) => unknown
+
+/** Makes the calls of a transaction. */
+type Caller = {
+  make: (name: keyof SqliteOperations, operation: Operation, given: Array<unknown>) => unknown
+}
+
+const UNGUARDED: Caller = { make: (_, operation, given) => operation(...given) }
 
 /** Whether a transaction may still be used, and what broke it. */
-export type Session = {
-  assertUsable: () => void
-  /** Makes one call. An error of the driver breaks the transaction: parts of the call may have been done. */
-  run: <R>(call: () => R) => R
-  /** Ends it; throws what broke it, even if the function went on as if nothing had happened. */
-  end: () => void
-  abandon: () => void
-}
+export class Session implements Caller {
+  #isEnded = false
+  #broken: { error: unknown } | undefined
 
-/** The state of a transaction that has begun. */
-export function createSession(): Session {
-  let isEnded = false
-  let broken: { error: unknown } | undefined
-  const assertWhole = (): void => {
-    if (broken !== undefined) {
-      throw broken.error
-    }
-  }
-  const assertUsable = (): void => {
-    if (isEnded) {
+  assertUsable(): void {
+    if (this.#isEnded) {
       throw new DurableExecutionError('The transaction has ended. Use `tx` only inside its function', false)
     }
-    assertWhole()
+    this.#assertWhole()
   }
-  const run = <R>(call: () => R): R => {
-    assertUsable()
+
+  /** Makes one call. An error of the driver breaks the transaction: parts of the call may have been done. */
+  make(_name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): unknown {
+    this.assertUsable()
     try {
-      return call()
+      return operation(...given)
     } catch (error) {
       // A refusal of ours leaves nothing of the call behind, so the transaction may go on. After any other
       // error SQLite may even have ended it, and each further call would be committed by itself.
       if (!(error instanceof DurableExecutionError)) {
-        broken = { error }
+        this.#broken = { error }
       }
       throw error
     }
   }
-  const abandon = (): void => {
-    isEnded = true
+
+  /** Ends it; throws what broke it, even if the function went on as if nothing had happened. */
+  end(): void {
+    this.abandon()
+    this.#assertWhole()
   }
-  return {
-    assertUsable,
-    run,
-    abandon,
-    end: () => {
-      abandon()
-      assertWhole()
-    },
+
+  abandon(): void {
+    this.#isEnded = true
+  }
+
+  #assertWhole(): void {
+    if (this.#broken !== undefined) {
+      throw this.#broken.error
+    }
   }
 }
 
-/** The operations as a transaction has them, each made by `invoke`. */
-export function wrapOperations(
-  operations: SqliteOperations,
-  invoke: (name: keyof SqliteOperations, call: () => unknown) => unknown,
-): DurableStorageTx {
+/** The one call of a transaction that makes no more. */
+class SingleCall implements Caller {
+  readonly session = new Session()
+  hasBegun = false
+  readonly #driver: SqliteDriver
+  #isMade = false
+  #answer: Promise<unknown> | undefined
+
+  constructor(driver: SqliteDriver) {
+    this.#driver = driver
+  }
+
+  make(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): unknown {
+    this.session.assertUsable()
+    if (this.#isMade) {
+      throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
+    }
+    this.#isMade = true
+    this.#answer = READS.has(name)
+      ? readAlone(this.#driver, operation, given)
+      : this.#write(name, operation, given)
+    return this.#answer
+  }
+
+  async #write(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): Promise<unknown> {
+    await begin(this.#driver)
+    this.hasBegun = true
+    return this.session.make(name, operation, given)
+  }
+
+  /** Resolves when the call has ended, and lets go of what it gave. */
+  async settled(): Promise<void> {
+    const answer = this.#answer
+    this.#answer = undefined
+    await Promise.allSettled([answer])
+  }
+}
+
+async function readAlone(
+  driver: SqliteDriver,
+  operation: Operation,
+  given: Array<unknown>,
+): Promise<unknown> {
+  return await retryWhileBusy(driver, () => {
+    assertNoForeignTransaction(driver)
+    return operation(...given)
+  })
+}
+
+/** The operations as a transaction has them, each made by the caller. */
+export function wrapOperations(operations: SqliteOperations, caller: Caller): DurableStorageTx {
   const tx: Record<string, unknown> = {}
   for (const [name, operation] of Object.entries(operations)) {
-    const perform = operation as (...given: Array<unknown>) => unknown
-    tx[name] = (...given: Array<unknown>) => invoke(name as keyof SqliteOperations, () => perform(...given))
+    tx[name] = callOf(name as keyof SqliteOperations, operation as Operation, caller)
   }
   return tx as DurableStorageTx
 }
 
-// A call that nobody awaited is part of the transaction all the same.
-async function settled(call: Promise<unknown> | undefined): Promise<void> {
-  await Promise.allSettled([call])
+// Returned, and not assigned where it is written: V8 makes such a function in the old generation, where it would keep the
+// rows of a batch until the next full collection.
+function callOf(name: keyof SqliteOperations, operation: Operation, caller: Caller): Operation {
+  return (...given) => caller.make(name, operation, given)
 }

@@ -6,7 +6,7 @@ import { LIMITS } from '../../base/limits.ts'
 import { type DurableStorageTx } from '../contract.ts'
 import { type SqliteDriver } from './driver.ts'
 import { HandleGuard } from './handle-guard.ts'
-import { createSession, type SqliteConnection, wrapOperations } from './session.ts'
+import { Session, type SqliteConnection, wrapOperations } from './session.ts'
 import { begin, commit, rollback } from './transaction.ts'
 
 type Use<T> = (transaction: object) => Promise<T>
@@ -19,15 +19,12 @@ export async function runShared<T>(
 ): Promise<T> {
   await begin(driver)
   const guard = new HandleGuard(driver)
-  const session = createSession()
+  const session = new Session()
   let value: T
   try {
     value = await usedInTime(use, guard.handle)
     guard.end()
-    await keep(
-      wrapOperations(operations, (_, call) => session.run(call)),
-      value,
-    )
+    await keep(wrapOperations(operations, session), value)
     session.end()
   } catch (error) {
     guard.drop()
