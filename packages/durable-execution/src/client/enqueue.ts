@@ -3,6 +3,7 @@
 import { DurableExecutionError } from '../base/errors.ts'
 import { keyedExecutionId } from '../base/ids.ts'
 import { LIMITS } from '../base/limits.ts'
+import { Moments } from '../base/moments.ts'
 import { checkPayload } from '../base/payload.ts'
 import { type MaybePromise } from '../base/promise.ts'
 import { type Serializer } from '../base/serializer.ts'
@@ -55,12 +56,13 @@ export function prepareExecution(
   input: unknown,
   options: DurableTaskEnqueueOptions | null | undefined,
   doors: EnqueueDoors,
+  moments?: Moments,
 ): MaybePromise<PreparedExecution> {
   const said = check(definition, options, doors)
   return definition.validateInput === undefined
-    ? prepare(definition.id, input, said, doors)
+    ? prepare(definition.id, input, said, doors, moments)
     : checkInput(definition.id, definition.validateInput, input).then((validated) =>
-        prepare(definition.id, validated, said, doors),
+        prepare(definition.id, validated, said, doors, moments),
       )
 }
 
@@ -83,13 +85,14 @@ export async function prepareExecutions(
   }
   // Checked even if there is no input, and for most inputs all there is to resolve.
   check(definition, common, doors)
+  const moments = new Moments()
   const rows: Array<ExecutionRow> = []
   let keys: Keys | undefined
   for (const given of inputs as ReadonlyArray<unknown>) {
     const { input, options } = isWithOptions(given)
       ? { input: given.input, options: ownOptions(definition.id, common, given.options) }
       : { input: given, options: common }
-    const prepared = prepareExecution(definition, input, options, doors)
+    const prepared = prepareExecution(definition, input, options, doors, moments)
     const { row, key } = prepared instanceof Promise ? await prepared : prepared
     if (key === undefined) {
       rows.push(row)
@@ -118,11 +121,12 @@ function prepare(
   input: unknown,
   { options: { retryOptions, sleepMsBeforeRun, timeoutMs, priority }, wishes, key }: Said,
   { serializer, maxPayloadBytes, now, newExecutionId }: EnqueueDoors,
+  moments: Moments | undefined,
 ): PreparedExecution {
   const runInput = serializer.serialize(input)
   checkPayload(runInput, 'The input of task ', taskId, maxPayloadBytes)
   const row = createDurableTaskExecutionStorageObject({
-    now: new Date(now()),
+    now: moments === undefined ? new Date(now()) : moments.of(now()),
     taskId,
     executionId: key === undefined ? newExecutionId() : keyedExecutionId(taskId, key),
     retryOptions,

@@ -171,9 +171,11 @@ export async function waitUntilFinished(
   }
   // Listening begins before the first look, so that an end between the two is not missed.
   const listening = doors.waiters.listen(executionId, signal)
+  // A storage that does not answer must not keep a wait from being given up.
   const read = async (): Promise<ExecutionRow> =>
-    // A storage that does not answer must not keep a wait from being given up.
     await createCancellablePromise(readOrThrow(taskId, executionId, doors), signal)
+  const isActive = async (): Promise<boolean> =>
+    await createCancellablePromise(doors.reader.isActive(executionId), signal)
   try {
     // What runs here has not ended, and a look would only take time from it.
     let row = doors.isRunHere(executionId) ? undefined : await read()
@@ -186,7 +188,9 @@ export async function waitUntilFinished(
       if (signal?.isCancelled() === true) {
         throw new DurableExecutionCancelledError()
       }
-      row = told ?? (await read())
+      if (told?.hasEnded === true || !(await isActive())) {
+        row = told?.row ?? (await read())
+      }
     }
     return row
   } finally {

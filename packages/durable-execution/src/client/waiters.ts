@@ -4,7 +4,10 @@ import { type CancelSignal } from '../base/cancel.ts'
 import { type Clock, type Millis } from '../base/clock.ts'
 import { type ExecutionRow, type LeanRow } from '../machine/execution.ts'
 
-type Waiter = { tell: (row?: ExecutionRow) => void }
+type Waiter = {
+  /** Its execution has ended, with that row if it is known; or may have. */
+  tell: (end: 'ended' | 'perhaps', row?: ExecutionRow) => void
+}
 
 export class Waiters {
   readonly #clock: Clock
@@ -33,7 +36,7 @@ export class Waiters {
       if (waiters !== undefined) {
         const row = rows?.get(executionId) as ExecutionRow | undefined
         for (const waiter of waiters) {
-          waiter.tell(row)
+          waiter.tell('ended', row)
         }
       }
     }
@@ -56,17 +59,18 @@ export class Waiters {
   toldAll(): void {
     for (const waiters of this.#byId.values()) {
       for (const waiter of waiters) {
-        waiter.tell()
+        waiter.tell('perhaps')
       }
     }
   }
 
   /**
-   * Begins to listen. `next` resolves when the execution may have finished since the last `next` (with its row, if
-   * that is known), the interval has passed, or the signal has fired; `end` stops listening.
+   * Begins to listen. `next` resolves when the execution has finished since the last `next` (with its row, if that is known) or
+   * may have, the interval has passed, or the signal has fired; `end` stops listening.
    */
   listen(executionId: string, signal: CancelSignal | undefined): Listening {
     let isTold = false
+    let hasEnded = false
     let finishedRow: ExecutionRow | undefined
     let resolveNext: (() => void) | undefined
     const tell = (): void => {
@@ -74,7 +78,8 @@ export class Waiters {
       resolveNext?.()
     }
     const waiter: Waiter = {
-      tell: (row) => {
+      tell: (end, row) => {
+        hasEnded ||= end === 'ended'
         finishedRow ??= row
         tell()
       },
@@ -95,7 +100,7 @@ export class Waiters {
           resolveNext = undefined
         }
         isTold = false
-        return finishedRow
+        return { hasEnded, row: finishedRow }
       },
       end: () => {
         signal?.clearOnCancelled(tell)
@@ -127,4 +132,7 @@ export class Waiters {
   }
 }
 
-export type Listening = { next: (intervalMs: Millis) => Promise<ExecutionRow | undefined>; end: () => void }
+/** What was told: whether the execution has ended, and its row, if that is known. */
+export type Told = { hasEnded: boolean; row: ExecutionRow | undefined }
+
+export type Listening = { next: (intervalMs: Millis) => Promise<Told>; end: () => void }

@@ -242,7 +242,8 @@ export function createDurableTaskExecutionStorageObject({
     isClosed: false,
     needsPromiseCancellation: false,
     retryAttempts: 0,
-    startAt: new Date(now.getTime() + sleepMsBeforeRun),
+    // What never changes may be shared, and a Date takes 112 bytes.
+    startAt: sleepMsBeforeRun === 0 ? now : new Date(now.getTime() + sleepMsBeforeRun),
     createdAt: now,
     updatedAt: now,
   }

@@ -66,7 +66,12 @@ export function childRows(
   children: ReadonlyArray<NewChild>,
   now: Millis,
 ): Array<ExecutionRow> {
-  return children.map((child, childIndex) => ({ ...rowBelow(parent, child, now), childIndex }))
+  const place = placeBelow(parent, now)
+  return children.map((child, childIndex) => {
+    const row = rowBelow(place, child)
+    row.childIndex = childIndex
+    return row
+  })
 }
 
 /** The rows of children that the code of a run awaits; they have ids already. */
@@ -75,7 +80,8 @@ export function awaitedChildRows(
   children: ReadonlyArray<NewChild>,
   now: Millis,
 ): Array<ExecutionRow> {
-  return children.map((child) => rowBelow(parent, child, now))
+  const place = placeBelow(parent, now)
+  return children.map((child) => rowBelow(place, child))
 }
 
 /** One more child is completed, and others are still to come. */
@@ -113,7 +119,11 @@ export function fanIn(
     return input
   }
   const { template } = plan.finalize
-  const insert = rowBelow(parent, { ...template, executionId: finalizeId(), runInput: input.text }, now, true)
+  const insert = rowBelow(placeBelow(parent, now, true), {
+    ...template,
+    executionId: finalizeId(),
+    runInput: input.text,
+  })
   return {
     update: {
       status: 'waiting_for_finalize_task',
@@ -235,18 +245,32 @@ function parentEndedPrefix(taskId: string, executionId: string): string {
   return `Parent task ${taskId} with execution id ${executionId} failed: `
 }
 
-function rowBelow(
-  parent: LeanRow,
-  child: NewChild,
-  now: Millis,
-  isFinalizeTask: boolean = false,
-): ExecutionRow {
+/** What all that is inserted below a parent has in common. */
+type PlaceBelow = Required<Pick<ExecutionRow, 'rootTask' | 'parentTask'>> & { parent: LeanRow; now: Date }
+
+// Its objects are those of each row below: of a hundred thousand children they would be most of what is held.
+function placeBelow(parent: LeanRow, now: Millis, isFinalizeTask: boolean = false): PlaceBelow {
   const { taskId, executionId } = parent
-  const row = createDurableTaskExecutionStorageObject({
-    ...child,
+  return {
+    parent,
     now: new Date(now),
     rootTask: parent.rootTask ?? { taskId, executionId },
     parentTask: isFinalizeTask ? { taskId, executionId, isFinalizeTask } : { taskId, executionId },
+  }
+}
+
+function rowBelow({ parent, now, rootTask, parentTask }: PlaceBelow, child: NewChild): ExecutionRow {
+  const { taskId, executionId, retryOptions, sleepMsBeforeRun, timeoutMs, runInput } = child
+  const row = createDurableTaskExecutionStorageObject({
+    taskId,
+    executionId,
+    retryOptions,
+    sleepMsBeforeRun,
+    timeoutMs,
+    runInput,
+    now,
+    rootTask,
+    parentTask,
   })
   // What belongs to something urgent is urgent: it would gain nothing if its parts waited behind all others.
   setPriority(row, child.priority ?? parent.priority)

@@ -6,6 +6,7 @@ import { createCancelSignal } from '../../../base/cancel.ts'
 import { DurableExecutionCancelledError } from '../../../base/errors.ts'
 import { createFaultyStorage } from '../../faults.ts'
 import { type EngineConformanceCase, engineCase } from './case.ts'
+import { type Call, withCallListener } from './lives.ts'
 import { assertRefused } from './refusals.ts'
 import {
   createGate,
@@ -114,6 +115,35 @@ const toldCases: Array<EngineConformanceCase> = [
         assert.ok(world.clock.monotonicNow() - openedAt <= everyMs + 50)
       },
     ),
+  ),
+
+  engineCase(
+    'wait.polls',
+    'who looks again and again asks for the status alone, where the storage can answer that',
+    async (world) => {
+      const runner = world.newExecutor()
+      const gate = createGate()
+      const task = defineGated(runner, 'task', gate)
+      const calls: Array<Call> = []
+      const { withTransaction } = withCallListener(world.storage, (call) => void calls.push(call))
+      const client = world.newExecutor({ storage: { withTransaction } })
+      defineGated(client, 'task', gate)
+      await runner.start()
+      const handle = await client.enqueueTask(task, 'x')
+      const waiting = handle.waitAndGetTaskFinishedExecution()
+      await world.clock.settle()
+      calls.length = 0
+      await world.clock.advance(5_000)
+      const canAnswer = await world.storage.withTransaction((tx) =>
+        Promise.resolve(tx.getTaskExecutionFields !== undefined),
+      )
+      assert.deepEqual(
+        calls.map(({ operation }) => operation),
+        Array(5).fill(canAnswer ? 'getTaskExecutionFields' : 'getTaskExecutions'),
+      )
+      gate.open()
+      assert.equal(outputOf(await world.until(waiting)), 'x')
+    },
   ),
 
   engineCase('wait.polls', 'an interval that is no finite number is refused', async (world) => {
