@@ -11,7 +11,7 @@ import { type ExecutionEvent, type OutsideEvent, type Refusal } from './event.ts
 import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from './execution.ts'
 import { isFinishedStatus } from './status.ts'
 import { failureOf } from './failed-children.ts'
-import { applyUpdate, mergeUpdates } from './update.ts'
+import { applyUpdate, mergeInPlace, mergeUpdates, updateInPlace } from './update.ts'
 import { type ChildEnd, type FanIn, mayHaveOpenBelow, type ParentPlan } from './parent.ts'
 import { type KnownRow } from './durable.ts'
 import { isAwaitedChild, isCompensation } from './records.ts'
@@ -245,11 +245,19 @@ class Work implements TransitionFacts, Pick<ReadonlyMap<string, LeanRow>, 'get'>
     if (update === null) {
       return
     }
+    const wasFinished = isFinishedStatus(row.status)
     const before = this.#updates.get(executionId)
-    this.#updates.set(executionId, before === undefined ? update : mergeUpdates(before, update))
-    const next = applyUpdate(row, update)
-    this.#changed.set(executionId, next)
-    if (isFinishedStatus(next.status) && !isFinishedStatus(row.status)) {
+    let next = this.#changed.get(executionId)
+    if (before !== undefined && next !== undefined) {
+      // Both were made by this decision. A parent of many children is written once for each, so nothing is copied.
+      mergeInPlace(before, update)
+      updateInPlace(next, update)
+    } else {
+      this.#updates.set(executionId, before === undefined ? update : mergeUpdates(before, update))
+      next = applyUpdate(row, update)
+      this.#changed.set(executionId, next)
+    }
+    if (isFinishedStatus(next.status) && !wasFinished) {
       this.#finishedIds.add(executionId)
     }
   }

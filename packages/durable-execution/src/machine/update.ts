@@ -2,30 +2,40 @@
 
 import { type ExecutionUpdate, type LeanRow } from './execution.ts'
 
-// Both functions run twice for each outcome. A field that is cleared is set to `undefined`: deleting it would
+// These run twice for each outcome. A field that is cleared is set to `undefined`: deleting it would
 // make the object slow for the rest of its life. Walking the names costs a third of `Object.entries`.
 
 /** The row as the update leaves it; the given row is not changed. A field that is cleared is `undefined`. */
 export function applyUpdate<R extends LeanRow>(row: R, update: ExecutionUpdate): R {
   const next = { ...row }
-  assign(next, update)
-  if (update.unsetError === true && next.error !== undefined) {
-    clear(next, 'error')
-  }
-  if (update.unsetExpiresAt === true && next.expiresAt !== undefined) {
-    clear(next, 'expiresAt')
-  }
+  updateInPlace(next, update)
   return next
+}
+
+/** Changes the row as the update says. */
+export function updateInPlace(row: LeanRow, update: ExecutionUpdate): void {
+  assign(row, update)
+  if (update.unsetError === true && row.error !== undefined) {
+    clear(row, 'error')
+  }
+  if (update.unsetExpiresAt === true && row.expiresAt !== undefined) {
+    clear(row, 'expiresAt')
+  }
 }
 
 /** One update that does what the two do one after the other. */
 export function mergeUpdates(first: ExecutionUpdate, second: ExecutionUpdate): ExecutionUpdate {
   const merged = { ...first }
-  assign(merged, second)
-  // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
-  mergeFlag(merged, second, 'error', 'unsetError')
-  mergeFlag(merged, second, 'expiresAt', 'unsetExpiresAt')
+  mergeInPlace(merged, second)
   return merged
+}
+
+/** Makes the first update do what the two do one after the other. */
+export function mergeInPlace(first: ExecutionUpdate, second: ExecutionUpdate): void {
+  assign(first, second)
+  // An update that sets a field and unsets it leaves it unset. A flag that says false unsets nothing.
+  mergeFlag(first, second, 'error', 'unsetError')
+  mergeFlag(first, second, 'expiresAt', 'unsetExpiresAt')
 }
 
 /** `merged` has the flag of the first already. */
