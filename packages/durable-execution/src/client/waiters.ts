@@ -133,6 +133,6 @@ export class Waiters {
 }
 
 /** What was told: whether the execution has ended, and its row, if that is known. */
-export type Told = { hasEnded: boolean; row: ExecutionRow | undefined }
+type Told = { hasEnded: boolean; row: ExecutionRow | undefined }
 
 export type Listening = { next: (intervalMs: Millis) => Promise<Told>; end: () => void }

@@ -80,28 +80,15 @@ const DONE: ExecutionUpdate = {
 }
 const AGAIN: ExecutionUpdate = { status: 'ready', startAt: AT, unsetExpiresAt: true, updatedAt: AT }
 
-async function settleIn(
-  tx: DurableStorageTx,
-  leaseId: string,
-  executionIds: Array<string>,
-  update: ExecutionUpdate = DONE,
-): Promise<Array<string>> {
-  const updates = executionIds.map((executionId) => ({
-    executionId,
-    statuses: ['running' as const],
-    leaseId,
-    update,
-  }))
-  return (await tx.updateTaskExecutionsBatch?.(updates)) ?? []
-}
-
 async function settle(
   storage: DurableStorage,
   leaseId: string,
   executionIds: Array<string>,
   update: ExecutionUpdate = DONE,
 ): Promise<Array<string>> {
-  return await storage.withTransaction(async (tx) => await settleIn(tx, leaseId, executionIds, update), {
+  const statuses = ['running' as const]
+  const updates = executionIds.map((executionId) => ({ executionId, statuses, leaseId, update }))
+  return await storage.withTransaction(async (tx) => (await tx.updateTaskExecutionsBatch?.(updates)) ?? [], {
     oneCall: true,
   })
 }

@@ -40,9 +40,11 @@ export function claimRows(
       fillUsual(values, cells.now)
     }
     const claimed = readClaimed(taken, cells)
-    for (const { executionId } of claimed) {
-      // Not any more: a claim says of them what they do not say.
-      statements.known.delete(executionId)
+    if (statements.known.size > 0) {
+      for (const { executionId } of claimed) {
+        // Not any more: a claim says of them what they do not say.
+        statements.known.delete(executionId)
+      }
     }
     return claimed
   }

@@ -226,9 +226,8 @@ function asUpdate(
   update: ExecutionUpdate | undefined,
   before?: string,
 ): string {
-  const comma = before === undefined ? '' : `${before},`
   if (update?.status === 'ready') {
-    return outOfClaims(tables, text, comma)
+    return outOfClaims(tables, text, before)
   }
   return `${before === undefined ? '' : `with ${before} `}${text} returning e.execution_id`
 }

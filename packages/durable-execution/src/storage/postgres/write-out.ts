@@ -59,8 +59,8 @@ export function isNamedByNone({ claims }: Tables): string {
 }
 
 /** An update that makes rows ready: no claim names them afterwards. */
-export function outOfClaims({ claims }: Tables, update: string, before: string): string {
-  return `with ${before} changed as (${update} returning e.execution_id, e.seq),
+export function outOfClaims({ claims }: Tables, update: string, before?: string): string {
+  return `with ${before === undefined ? '' : `${before},`} changed as (${update} returning e.execution_id, e.seq),
     gone as (select coalesce(range_agg(int8range(seq, seq, '[]')), '{}') as members from changed),
     freed as (
       update ${claims} c set members = c.members - (select members from gone)
