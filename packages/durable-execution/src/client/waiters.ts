@@ -5,7 +5,7 @@ import { type Clock, type Millis } from '../base/clock.ts'
 import { type ExecutionRow, type LeanRow } from '../machine/execution.ts'
 
 type Waiter = {
-  /** Its execution has ended, with that row if it is known; or may have. */
+  /** Its execution has most likely ended, with that row if it is known; or anything may have. */
   tell: (end: 'ended' | 'perhaps', row?: ExecutionRow) => void
 }
 
@@ -26,7 +26,7 @@ export class Waiters {
     return this.#byId.has(executionId)
   }
 
-  /** These executions have finished. Those whose rows are given need not be read. */
+  /** These executions have finished, or changed otherwise. Those whose rows are given have finished, and need not be read. */
   told(executionIds: ReadonlyArray<string>, rows?: Pick<ReadonlyMap<string, LeanRow>, 'get'>): void {
     if (this.#count === 0) {
       return
@@ -100,7 +100,10 @@ export class Waiters {
           resolveNext = undefined
         }
         isTold = false
-        return { hasEnded, row: finishedRow }
+        const told = { hasEnded, row: finishedRow }
+        // A storage may have named what changed in another way: then the next look is for the status alone again.
+        hasEnded = false
+        return told
       },
       end: () => {
         signal?.clearOnCancelled(tell)
@@ -132,7 +135,7 @@ export class Waiters {
   }
 }
 
-/** What was told: whether the execution has ended, and its row, if that is known. */
+/** What was told: whether the execution has most likely ended, and its row, if that is known. */
 type Told = { hasEnded: boolean; row: ExecutionRow | undefined }
 
 export type Listening = { next: (intervalMs: Millis) => Promise<Told>; end: () => void }

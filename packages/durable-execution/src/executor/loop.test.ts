@@ -49,6 +49,34 @@ test('a wake that comes while it is at its step leads to another one at once', a
   await loop.stop()
 })
 
+test('a wake does not cut short the pause after an error', async () => {
+  const clock = createTestClock()
+  const doneAt: Array<number> = []
+  const loop = new Loop({
+    name: 'test',
+    clock,
+    random: () => 0.5,
+    step: () => {
+      doneAt.push(clock.monotonicNow())
+      return doneAt.length <= 2 ? Promise.reject(new Error('away')) : Promise.resolve(60_000)
+    },
+    onError: () => {},
+  })
+  loop.start()
+  await clock.advance(10)
+  loop.wake()
+  await clock.advance(39)
+  expect(doneAt).toEqual([0])
+  await clock.advance(1)
+  expect(doneAt).toEqual([0, 50])
+  await clock.advance(100)
+  expect(doneAt).toEqual([0, 50, 150])
+  loop.wake()
+  await clock.advance(1)
+  expect(doneAt).toHaveLength(4)
+  await loop.stop()
+})
+
 test('it tells since when each step has failed, and with what, until one succeeds or it is stopped', async () => {
   const clock = createTestClock()
   let error: Error | undefined

@@ -205,7 +205,8 @@ export type HeavyField = 'childrenTasks' | 'runInput' | 'runOutput' | 'output'
 export type LeanRow = Omit<ExecutionRow, HeavyField> & Partial<Pick<ExecutionRow, HeavyField>>
 
 /**
- * Makes the row of a new execution: `ready`, to be started after `sleepMsBeforeRun`.
+ * Makes the row of a new execution: `ready`, to be started after `sleepMsBeforeRun`. What is given becomes part of it, and its
+ * dates may be one object, `now`: change none of them in place.
  *
  * @category Storage
  */
@@ -242,7 +243,7 @@ export function createDurableTaskExecutionStorageObject({
     isClosed: false,
     needsPromiseCancellation: false,
     retryAttempts: 0,
-    // What never changes may be shared, and a Date takes 112 bytes.
+    // A Date takes 112 bytes.
     startAt: sleepMsBeforeRun === 0 ? now : new Date(now.getTime() + sleepMsBeforeRun),
     createdAt: now,
     updatedAt: now,

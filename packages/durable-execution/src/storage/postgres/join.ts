@@ -37,15 +37,24 @@ export function joinTransaction(given: object, options: JoinOptions): DurableSto
   const transaction = checkTransaction(given)
   const tx: Record<string, unknown> = {}
   for (const [name, operation] of Object.entries(options.operations)) {
-    const prepare = operation as (...values: Array<unknown>) => Call
-    const makeCall = async (...values: Array<unknown>): Promise<unknown> => {
-      const call = prepare(...values)
-      const statements = statementsOf(transaction, options, name.startsWith('insert'))
-      return await inTurn(transaction, async () => await call(statements))
-    }
-    tx[name] = makeCall
+    const isInsert = name.startsWith('insert')
+    tx[name] = callOf(operation as Prepare, transaction, () => statementsOf(transaction, options, isInsert))
   }
   return tx as DurableStorageTx
+}
+
+type Prepare = (...values: Array<unknown>) => Call
+
+function callOf(
+  prepare: Prepare,
+  transaction: PostgresTransaction,
+  open: () => Statements,
+): (...values: Array<unknown>) => Promise<unknown> {
+  return async (...values) => {
+    const call = prepare(...values)
+    const statements = open()
+    return await inTurn(transaction, async () => await call(statements))
+  }
 }
 
 function checkTransaction(given: object): PostgresTransaction {

@@ -116,6 +116,50 @@ describe.each(['node:sqlite', 'better-sqlite3'])('with %s', (library) => {
     expect(await storage.withTransaction(readIds)).toEqual([])
   })
 
+  test('a call that comes when the function has ended without one is kept or refused, and leaves nothing open', async () => {
+    const { storage, database } = open()
+    await storage.withTransaction(readIds)
+    const kept: Array<string> = []
+    for (const ticks of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const id = `late ${ticks}`
+      let stray: Promise<unknown> | undefined
+      const late = async (tx: DurableStorageTx): Promise<void> => {
+        for (let tick = 0; tick < ticks; tick += 1) {
+          await Promise.resolve()
+        }
+        await tx.insertTaskExecutions([row(id)])
+      }
+      await storage.withTransaction((tx) => {
+        stray = late(tx).then(
+          () => kept.push(id),
+          (error: unknown) => expect(String(error)).toContain('The transaction has ended'),
+        )
+        return Promise.resolve()
+      }, ONE_CALL)
+      await stray
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+      expect('isTransaction' in database ? database.isTransaction : database.inTransaction).toBe(false)
+    }
+    expect(kept.length).toBeLessThan(8)
+    expect(await storage.withTransaction(readIds)).toEqual(kept)
+  })
+
+  test('a transaction that could not begin rejects, even if nobody awaited its call', async () => {
+    const { storage, database } = open()
+    await storage.withTransaction(readIds)
+    database.close()
+    const unheard = storage.withTransaction((tx) => {
+      Promise.resolve(tx.insertTaskExecutions([row('a')])).catch(() => {})
+      return Promise.resolve()
+    }, ONE_CALL)
+    await expect(unheard).rejects.toThrow(/not open/)
+    if (database instanceof DatabaseSync) {
+      database.open()
+    }
+  })
+
   test('a second call where one was announced is refused', async () => {
     const { storage } = open()
     const failing = storage.withTransaction(async (tx) => [await readIds(tx), await readIds(tx)], ONE_CALL)

@@ -96,10 +96,15 @@ export class Session implements Caller {
       // A refusal of ours leaves nothing of the call behind, so the transaction may go on. After any other
       // error SQLite may even have ended it, and each further call would be committed by itself.
       if (!(error instanceof DurableExecutionError)) {
-        this.#broken = { error }
+        this.breakBy(error)
       }
       throw error
     }
+  }
+
+  /** Nothing of it is to be kept, for that reason. */
+  breakBy(error: unknown): void {
+    this.#broken ??= { error }
   }
 
   /** Ends it; throws what broke it, even if the function went on as if nothing had happened. */
@@ -144,13 +149,22 @@ class SingleCall implements Caller {
   }
 
   async #write(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): Promise<unknown> {
-    await begin(this.#driver)
+    try {
+      await begin(this.#driver)
+    } catch (error) {
+      this.session.breakBy(error)
+      throw error
+    }
     this.hasBegun = true
     return this.session.make(name, operation, given)
   }
 
   /** Resolves when the call has ended, and lets go of what it gave. */
   async settled(): Promise<void> {
+    if (!this.#isMade) {
+      // What comes now comes too late: it would begin a transaction that nobody ends.
+      this.session.abandon()
+    }
     const answer = this.#answer
     this.#answer = undefined
     await Promise.allSettled([answer])
