@@ -8,31 +8,53 @@ import { type Lease } from '../machine/event.ts'
 import { type ExecutionRow } from '../machine/execution.ts'
 import { type TaskDefinition } from '../task/define.ts'
 import { type DurableCode } from '../task/durable-context.ts'
+import { type DurableCalls } from './durable/calls.ts'
 import { type Engine } from './engine.ts'
 import { type Attempt } from './run-attempt.ts'
 
 /** One run: from the claim until its function has ended and its outcome is settled or dropped. */
-export type Run = Attempt & {
-  cancelSignal: OwnCancelSignal
-  shutdownSignal: BorrowedSignal
+// A class: V8 may by chance come to make literals in the old generation (see `newRow`), and not what has a constructor.
+export class Run implements Attempt {
+  readonly row: ExecutionRow
+  readonly lease: Lease
+  readonly definition: TaskDefinition
+  readonly cancelSignal: OwnCancelSignal
+  readonly shutdownSignal: BorrowedSignal
   /** When this process must believe its lease lapsed, on the monotonic clock. */
   leaseDeadlineAt: Millis
   /** Whether its outcome is fixed: handed to the committer, or of no interest any more. */
-  isDecided: boolean
+  isDecided = false
   /** Whether it was told to stop because the executor does. */
-  isToldToLeave: boolean
+  isToldToLeave = false
   /** Whether its function was called and has not ended; it takes a slot. */
-  isActive: boolean
+  isActive = true
   /** Whether its lease is ours: from the claim until the outcome is settled or dropped. */
-  isHeld: boolean
+  isHeld = true
   /** Whether its function has returned or thrown. */
-  hasEnded: boolean
+  hasEnded = false
   /** When its function was called, on the monotonic clock. */
   startedAt: Millis
-  timer: Timer | undefined
+  timer: Timer | undefined = undefined
   /** Whether that timer is for the deadline of the execution, and not for the timeout of the attempt. */
-  isTimedByDeadline: boolean
-  code: DurableCode | undefined
+  isTimedByDeadline = false
+  calls: DurableCalls | undefined = undefined
+  code: DurableCode | undefined = undefined
+
+  /** The run of a row that was claimed. */
+  constructor(
+    row: ExecutionRow,
+    definition: TaskDefinition,
+    { leaseDeadlineAt, shutdownSignal }: { leaseDeadlineAt: Millis; shutdownSignal: CancelSignal },
+    { logger, doors }: Pick<Engine, 'logger' | 'doors'>,
+  ) {
+    this.row = row
+    this.lease = leaseOf(row)
+    this.definition = definition
+    this.cancelSignal = new OwnCancelSignal(undefined, logger)
+    this.shutdownSignal = new BorrowedSignal(shutdownSignal)
+    this.leaseDeadlineAt = leaseDeadlineAt
+    this.startedAt = doors.clock.monotonicNow()
+  }
 }
 
 /** The lease under which a row was claimed. The row itself is one, where it has both fields. */
@@ -40,33 +62,6 @@ export function leaseOf(row: ExecutionRow): Lease {
   const { executionId, startedAt, leaseId } = row
   assert(startedAt !== undefined, `the claimed execution ${executionId} has no startedAt`)
   return leaseId === undefined ? { startedAt, leaseId: '' } : (row as ExecutionRow & Lease)
-}
-
-/** Makes the run of a row that was claimed. */
-export function createRun(
-  row: ExecutionRow,
-  definition: TaskDefinition,
-  { leaseDeadlineAt, shutdownSignal }: { leaseDeadlineAt: Millis; shutdownSignal: CancelSignal },
-  { logger, doors }: Pick<Engine, 'logger' | 'doors'>,
-): Run {
-  return {
-    row,
-    lease: leaseOf(row),
-    definition,
-    cancelSignal: new OwnCancelSignal(undefined, logger),
-    shutdownSignal: new BorrowedSignal(shutdownSignal),
-    leaseDeadlineAt,
-    isDecided: false,
-    isToldToLeave: false,
-    isActive: true,
-    isHeld: true,
-    hasEnded: false,
-    startedAt: doors.clock.monotonicNow(),
-    timer: undefined,
-    isTimedByDeadline: false,
-    calls: undefined,
-    code: undefined,
-  }
 }
 
 /** Whether all that the function of the run can be doing is to wait for a durable call, or for itself. */

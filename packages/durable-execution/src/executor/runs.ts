@@ -17,7 +17,7 @@ import { type Engine } from './engine.ts'
 import { type CodeOf } from '../task/context.ts'
 import { type DurableCode } from '../task/durable-context.ts'
 import { type AttemptEvent, failedEvent, releasedEvent, runAttempt } from './run-attempt.ts'
-import { createRun, isWaiting, type Run } from './run.ts'
+import { isWaiting, Run } from './run.ts'
 import { RunLimits } from './run-limits.ts'
 
 /** What the runs need of the other parts. */
@@ -107,7 +107,7 @@ export class Runs {
 
   /** Calls the function of a claimed row. */
   start(row: ExecutionRow, definition: TaskDefinition, leaseDeadlineAt: Millis): void {
-    const run = createRun(
+    const run = new Run(
       row,
       definition,
       { leaseDeadlineAt, shutdownSignal: this.#shutdownSignal },

@@ -204,6 +204,32 @@ export type HeavyField = 'childrenTasks' | 'runInput' | 'runOutput' | 'output'
 /** A row as the rules need it: the heavy fields may not have been read. */
 export type LeanRow = Omit<ExecutionRow, HeavyField> & Partial<Pick<ExecutionRow, HeavyField>>
 
+const BLANK: LeanRow = {
+  taskId: '',
+  executionId: '',
+  retryOptions: { maxAttempts: 0 },
+  sleepMsBeforeRun: 0,
+  timeoutMs: 0,
+  childrenTasksCompletedCount: 0,
+  status: 'ready',
+  isClosed: false,
+  needsPromiseCancellation: false,
+  retryAttempts: 0,
+  startAt: new Date(0),
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+}
+
+/**
+ * A row to fill, with the fields that every row has, in the order in which V8 knows them best.
+ *
+ * Not a literal: when V8 counts how many objects of a literal outlive a scavenge, and by chance sees only those of the batch that is at work, all of
+ * them do, and it makes all later ones in the old generation. A copy is not counted. Two of three runs of a benchmark had a third more memory by that.
+ */
+export function newRow(): LeanRow {
+  return { ...BLANK }
+}
+
 /**
  * Makes the row of a new execution: `ready`, to be started after `sleepMsBeforeRun`. What is given becomes part of it, and its
  * dates may be one object, `now`: change none of them in place.

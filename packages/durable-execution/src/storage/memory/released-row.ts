@@ -2,7 +2,7 @@
 
 import { Moments } from '../../base/moments.ts'
 import { type Millis } from '../../base/clock.ts'
-import { type ExecutionRow, type LeanRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type LeanRow, newRow } from '../../machine/execution.ts'
 import { copyOf } from './copies.ts'
 import { type KeptRow } from './kept-row.ts'
 import { ROW_FIELDS } from './row-fields.ts'
@@ -41,21 +41,21 @@ export function releaseFields(
 }
 
 function requiredFields(row: KeptRow, moments: Moments): LeanRow {
-  return {
-    taskId: row.taskId,
-    executionId: row.executionId,
-    retryOptions: copyOf(row.retryOptions),
-    sleepMsBeforeRun: row.sleepMsBeforeRun,
-    timeoutMs: row.timeoutMs,
-    childrenTasksCompletedCount: row.childrenTasksCompletedCount,
-    status: row.status,
-    isClosed: row.isClosed,
-    needsPromiseCancellation: row.needsPromiseCancellation,
-    retryAttempts: row.retryAttempts,
-    startAt: moments.of(row.startAt),
-    createdAt: moments.of(row.createdAt),
-    updatedAt: moments.of(row.updatedAt),
-  }
+  const copy = newRow()
+  copy.taskId = row.taskId
+  copy.executionId = row.executionId
+  copy.retryOptions = copyOf(row.retryOptions)
+  copy.sleepMsBeforeRun = row.sleepMsBeforeRun
+  copy.timeoutMs = row.timeoutMs
+  copy.childrenTasksCompletedCount = row.childrenTasksCompletedCount
+  copy.status = row.status
+  copy.isClosed = row.isClosed
+  copy.needsPromiseCancellation = row.needsPromiseCancellation
+  copy.retryAttempts = row.retryAttempts
+  copy.startAt = moments.of(row.startAt)
+  copy.createdAt = moments.of(row.createdAt)
+  copy.updatedAt = moments.of(row.updatedAt)
+  return copy
 }
 
 function addLightFields(copy: LeanRow, row: KeptRow, moments: Moments): void {

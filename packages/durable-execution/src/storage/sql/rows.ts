@@ -9,6 +9,7 @@ import {
   type DurableTaskRetryOptions,
   type ExecutionRow,
   type LeanRow,
+  newRow,
 } from '../../machine/execution.ts'
 import {
   CLAIM_COLUMNS,
@@ -137,21 +138,20 @@ function readRow(
   shared: Shared,
 ): ExecutionRow {
   const { moments } = shared
-  const row: LeanRow = {
-    taskId: fromSqlText(values[AT.taskId] as string),
-    executionId: fromSqlText(values[AT.executionId] as string),
-    retryOptions: ownRetryOptions(values[AT.retryOptions] as string, shared.retryOptions),
-    sleepMsBeforeRun: values[AT.sleepMsBeforeRun] as number,
-    timeoutMs: values[AT.timeoutMs] as number,
-    childrenTasksCompletedCount: values[AT.childrenTasksCompletedCount] as number,
-    status: set[AT.status] as ExecutionRow['status'],
-    isClosed: values[AT.isClosed] === 1,
-    needsPromiseCancellation: values[AT.needsPromiseCancellation] === 1,
-    retryAttempts: values[AT.retryAttempts] as number,
-    startAt: moments.of(values[AT.startAt] as number),
-    createdAt: moments.of(values[AT.createdAt] as number),
-    updatedAt: moments.of(set[AT.updatedAt] as number),
-  }
+  const row = newRow()
+  row.taskId = fromSqlText(values[AT.taskId] as string)
+  row.executionId = fromSqlText(values[AT.executionId] as string)
+  row.retryOptions = ownRetryOptions(values[AT.retryOptions] as string, shared.retryOptions)
+  row.sleepMsBeforeRun = values[AT.sleepMsBeforeRun] as number
+  row.timeoutMs = values[AT.timeoutMs] as number
+  row.childrenTasksCompletedCount = values[AT.childrenTasksCompletedCount] as number
+  row.status = set[AT.status] as ExecutionRow['status']
+  row.isClosed = values[AT.isClosed] === 1
+  row.needsPromiseCancellation = values[AT.needsPromiseCancellation] === 1
+  row.retryAttempts = values[AT.retryAttempts] as number
+  row.startAt = moments.of(values[AT.startAt] as number)
+  row.createdAt = moments.of(values[AT.createdAt] as number)
+  row.updatedAt = moments.of(set[AT.updatedAt] as number)
   readHeavyFields(row, values)
   readLease(row, values, set, moments)
   readPlaceInTree(row, values)
