@@ -3,21 +3,19 @@
 import { expect, test } from 'vitest'
 
 import { LIMITS } from '../base/limits.ts'
-import { createTestClock } from '../testing/clock.ts'
+import { createTestClock, type TestClock } from '../testing/clock.ts'
 import { Loop } from './loop.ts'
+
+function loopOf(clock: TestClock, step: () => Promise<number>): Loop {
+  return new Loop({ name: 'test', clock, random: () => 0.5, step, onError: () => {} })
+}
 
 test('a pause that is no number is the longest one', async () => {
   const clock = createTestClock()
   const doneAt: Array<number> = []
-  const loop = new Loop({
-    name: 'test',
-    clock,
-    random: () => 0.5,
-    step: () => {
-      doneAt.push(clock.monotonicNow())
-      return Promise.resolve(Number.NaN)
-    },
-    onError: () => {},
+  const loop = loopOf(clock, () => {
+    doneAt.push(clock.monotonicNow())
+    return Promise.resolve(Number.NaN)
   })
   loop.start()
   await clock.advance(LIMITS.backgroundBackoffMs * 2)
@@ -28,18 +26,12 @@ test('a pause that is no number is the longest one', async () => {
 test('a wake that comes while it is at its step leads to another one at once', async () => {
   const clock = createTestClock()
   let steps = 0
-  const loop = new Loop({
-    name: 'test',
-    clock,
-    random: () => 0.5,
-    step: () => {
-      steps += 1
-      if (steps === 1) {
-        loop.wake()
-      }
-      return Promise.resolve(60_000)
-    },
-    onError: () => {},
+  const loop = loopOf(clock, () => {
+    steps += 1
+    if (steps === 1) {
+      loop.wake()
+    }
+    return Promise.resolve(60_000)
   })
   loop.start()
   await clock.advance(1)
@@ -52,15 +44,9 @@ test('a wake that comes while it is at its step leads to another one at once', a
 test('a wake does not cut short the pause after an error', async () => {
   const clock = createTestClock()
   const doneAt: Array<number> = []
-  const loop = new Loop({
-    name: 'test',
-    clock,
-    random: () => 0.5,
-    step: () => {
-      doneAt.push(clock.monotonicNow())
-      return doneAt.length <= 2 ? Promise.reject(new Error('away')) : Promise.resolve(60_000)
-    },
-    onError: () => {},
+  const loop = loopOf(clock, () => {
+    doneAt.push(clock.monotonicNow())
+    return doneAt.length <= 2 ? Promise.reject(new Error('away')) : Promise.resolve(60_000)
   })
   loop.start()
   await clock.advance(10)
@@ -80,13 +66,7 @@ test('a wake does not cut short the pause after an error', async () => {
 test('it tells since when each step has failed, and with what, until one succeeds or it is stopped', async () => {
   const clock = createTestClock()
   let error: Error | undefined
-  const loop = new Loop({
-    name: 'test',
-    clock,
-    random: () => 0.5,
-    step: () => (error === undefined ? Promise.resolve(1_000) : Promise.reject(error)),
-    onError: () => {},
-  })
+  const loop = loopOf(clock, () => (error === undefined ? Promise.resolve(1_000) : Promise.reject(error)))
   loop.start()
   await clock.advance('2500ms')
   expect(loop.failing).toBeUndefined()
