@@ -4,7 +4,7 @@ import { createConsoleLogger, type Logger } from '../../base/logger.ts'
 import { type DurableStorage, type DurableStorageTx } from '../contract.ts'
 import { createTransactionMutex } from '../mutex.ts'
 import { createMemoryTransaction } from './memory-transaction.ts'
-import { releaseRow } from './released-row.ts'
+import { releaseRows } from './released-row.ts'
 import { createRowStore, type RowStore } from './row-store.ts'
 import { readSavedRows, writeSavedRows } from './saved-rows.ts'
 
@@ -80,8 +80,8 @@ export function createInMemoryStorage(
     },
     logAllTaskExecutions: () => {
       console.info(`Task executions in memory: ${store.size()}`)
-      for (const row of store.all()) {
-        console.info(JSON.stringify(releaseRow(row), undefined, 2))
+      for (const row of releaseRows(store.all())) {
+        console.info(JSON.stringify(row, undefined, 2))
       }
     },
     // Nobody but executors of this process can change it, and those tell each other.

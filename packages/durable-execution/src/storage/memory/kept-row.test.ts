@@ -6,9 +6,8 @@ import { expect, test } from 'vitest'
 import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { fullRow, rowOf } from '../../testing/conformance/rows.ts'
-import { Moments } from '../../base/moments.ts'
 import { changeRow, keepRows, keepUpdate, type KeptRow } from './kept-row.ts'
-import { releaseFields, releaseLeanRow, releaseRow } from './released-row.ts'
+import { releaseFields, releaseLeanRows, releaseRows } from './released-row.ts'
 import { ROW_FIELD_NAMES } from './row-fields.ts'
 
 function keepRow(row: ExecutionRow): KeptRow {
@@ -55,31 +54,59 @@ test('updates change a kept row as the machine says they change a row', () => {
       for (const update of updates) {
         changeRow(kept, keepUpdate(update))
       }
-      expect(releaseRow(kept)).toEqual(updates.reduce(applyUpdate, start))
+      expect(releaseRows([kept])[0]).toEqual(updates.reduce(applyUpdate, start))
     }),
   )
 })
 
 test('a row with every field comes back with every field', () => {
-  const released = releaseRow(keepRow(fullRow('te_1')))
+  const [released] = releaseRows([keepRow(fullRow('te_1'))])
+  assert(released, 'one row in, one row out')
   expect(released).toStrictEqual(fullRow('te_1'))
   expect(Object.keys(released).toSorted()).toEqual(ROW_FIELD_NAMES.toSorted())
 })
 
+const FIXED_CHANGES: ReadonlyArray<Partial<ExecutionRow>> = [
+  {},
+  { rootTask: { taskId: 'other', executionId: 'te_root' } },
+  { parentTask: { taskId: 'other', executionId: 'te_parent' } },
+  { taskId: 'other' },
+  { retryOptions: { maxAttempts: 7 } },
+  { sleepMsBeforeRun: 7 },
+  { timeoutMs: 7 },
+  { createdAt: new Date(7) },
+  { depth: 7 },
+  { priority: 7 },
+  { tags: { other: '7' } },
+  { deadlineAt: new Date(7) },
+]
+
+test('rows that are kept together and share most come back each with its own', () => {
+  const common = fullRow('te_1')
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...FIXED_CHANGES), { minLength: 2, maxLength: 6 }), (changes) => {
+      // The fields that no change names are the same objects in all rows, as they are in a batch.
+      const rows = changes.map((change, index) => ({ ...common, executionId: `te_${index}`, ...change }))
+      expect(releaseRows(keepRows(rows, 0))).toStrictEqual(rows)
+    }),
+  )
+})
+
 test('fields that a row does not have are absent from what comes back', () => {
-  expect(Object.keys(releaseRow(keepRow(rowOf('te_1')))).toSorted()).toEqual(
+  expect(Object.keys(releaseRows([keepRow(rowOf('te_1'))])[0] ?? {}).toSorted()).toEqual(
     Object.keys(rowOf('te_1')).toSorted(),
   )
 })
 
 test('a lean copy does not touch the list of children', () => {
   const kept = keepRow(fullRow('te_1'))
-  const guarded = Object.defineProperty({ ...kept }, 'childrenTasks', {
+  const rare = Object.defineProperty({ ...kept.rare }, 'childrenTasks', {
     get: () => {
       throw new Error('the list was read')
     },
   })
-  expect(releaseLeanRow(guarded, new Moments()).executionId).toBe('te_1')
+  const guarded = { ...kept, rare }
+  expect(releaseLeanRows([guarded])[0]?.executionId).toBe('te_1')
   expect(releaseFields(guarded, ['childrenTasksCount'])).toEqual({
     executionId: 'te_1',
     childrenTasksCount: 2,
@@ -88,7 +115,7 @@ test('a lean copy does not touch the list of children', () => {
 
 test('a change that does not name the list of children shares it', () => {
   const kept = keepRow(fullRow('te_1'))
-  const { childrenTasks } = kept
+  const { childrenTasks } = kept.rare
   changeRow(kept, keepUpdate({ childrenTasksCompletedCount: 3, updatedAt: new Date(0) }))
-  expect(kept.childrenTasks).toBe(childrenTasks)
+  expect(kept.rare.childrenTasks).toBe(childrenTasks)
 })

@@ -1,8 +1,7 @@
 /** One transaction on the rows in memory: every operation of the contract. */
 
-import { Moments } from '../../base/moments.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
-import { type ExecutionRow, type ExecutionUpdate, type LeanRow } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
 import {
   type DurableStorageClaim,
   type DurableStorageGuardedUpdate,
@@ -12,7 +11,7 @@ import {
 } from '../contract.ts'
 import { millisOf } from './copies.ts'
 import { keepUpdate, type KeptChange, type KeptRow } from './kept-row.ts'
-import { releaseFields, releaseLeanRow, releaseRow } from './released-row.ts'
+import { releaseFields, releaseLeanRows, releaseRows } from './released-row.ts'
 import { type RowStore } from './row-store.ts'
 
 /** The operations that memory offers: all that work inside a transaction. */
@@ -123,16 +122,6 @@ function claimDue(store: RowStore, claim: DurableStorageClaim): Array<ExecutionR
     store.update(row, change)
   }
   return releaseRows(due)
-}
-
-function releaseRows(rows: ReadonlyArray<KeptRow>): Array<ExecutionRow> {
-  const moments = new Moments()
-  return rows.map((row) => releaseRow(row, moments))
-}
-
-function releaseLeanRows(rows: ReadonlyArray<KeptRow>): Array<LeanRow> {
-  const moments = new Moments()
-  return rows.map((row) => releaseLeanRow(row, moments))
 }
 
 function updateGuarded(store: RowStore, updates: ReadonlyArray<DurableStorageGuardedUpdate>): Array<string> {

@@ -23,7 +23,7 @@ export function createReadyRows(): ReadyRows {
   // All there are, the highest first.
   const priorities = [0]
   const indexOf = (row: KeptRow): RowIndex => {
-    const priority = row.priority ?? 0
+    const { priority = 0 } = row.fixed
     if (priority === 0) {
       return plain
     }
@@ -48,7 +48,7 @@ export function createReadyRows(): ReadyRows {
       }
       const index = indexOf(row)
       index.remove(row)
-      const { priority = 0 } = row
+      const { priority = 0 } = row.fixed
       if (priority !== 0 && index.isEmpty()) {
         others.delete(priority)
         priorities.splice(priorities.indexOf(priority), 1)
@@ -70,5 +70,5 @@ export function createReadyRows(): ReadyRows {
 }
 
 function createIndex(): RowIndex {
-  return createRowIndex((row) => row.taskId, byStartAt)
+  return createRowIndex((row) => row.fixed.taskId, byStartAt)
 }

@@ -55,7 +55,7 @@ export function createRowStore(): RowStore {
   // The engine asks for these again and again, a few of very many rows at a time. All else it asks of
   // statuses that few rows have, or never: it is looked for among the rows of the status, and sorted then.
   const ready = createReadyRows()
-  const byParent = createRowIndex((row) => row.parentTask?.executionId, byInsertion)
+  const byParent = createRowIndex((row) => row.fixed.parentTask?.executionId, byInsertion)
   const groups = createStatusGroups()
   const groupsOfIds = createIdGroups()
   // What the rows were before each change, the latest last; undefined before their insertion.

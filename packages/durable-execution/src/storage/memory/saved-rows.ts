@@ -16,7 +16,13 @@ type JsonObject = { [name: string]: unknown }
 /** The rows as text: JSON, moments as milliseconds, in the given order. */
 export function writeSavedRows(rows: ReadonlyArray<KeptRow>): string {
   // Where a row stands is no part of it.
-  const executions = rows.map((row) => ({ ...row, seq: undefined, place: undefined }))
+  const executions = rows.map(({ fixed, rare, ...own }) => ({
+    ...own,
+    seq: undefined,
+    place: undefined,
+    ...fixed,
+    ...rare,
+  }))
   return JSON.stringify({ version: VERSION, executions })
 }
 
