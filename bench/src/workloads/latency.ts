@@ -11,7 +11,7 @@ import { type Metrics, metricsOf } from '../measure/metrics.ts'
 import { quantile } from '../measure/quantile.ts'
 
 const ROUND_TRIPS = 500
-const WARM_UP = 200
+const WARM_UP = 1_000
 
 // What takes a tenth of a second each time is known well enough after fewer.
 const MOST_SECONDS = { warmUp: 5, measured: 20 }
