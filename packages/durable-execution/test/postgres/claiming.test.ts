@@ -3,7 +3,7 @@
 import { Pool } from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 
-import { type DurableStorage } from '../../src/storage/contract.ts'
+import { type DurableStorage, type DurableStorageClaim } from '../../src/storage/contract.ts'
 import {
   createPostgresStorage,
   POSTGRES_SESSION_OPTIONS,
@@ -33,10 +33,15 @@ function open(options: Partial<PostgresStorageOptions> = {}): DurableStorage {
   return storage
 }
 
-async function claim(storage: DurableStorage, limit: number, afterMs = 0): Promise<Array<string>> {
+async function claim(
+  storage: DurableStorage,
+  limit: number,
+  afterMs = 0,
+  fields: Partial<DurableStorageClaim> = {},
+): Promise<Array<string>> {
   const now = new Date(AT.getTime() + afterMs)
   const rows = await storage.withTransaction(
-    async (tx) => await tx.claimTaskExecutions?.(claimOf({ limit, now })),
+    async (tx) => await tx.claimTaskExecutions?.(claimOf({ limit, now, ...fields })),
     { oneCall: true },
   )
   return (rows ?? []).map(({ executionId }) => executionId)
@@ -62,6 +67,49 @@ test('or a second later, before all others', async () => {
   await insert(storage, rowOf('te_back', { startAt: earlier }))
   expect(await claim(storage, 2, 1_000)).toEqual(['te_back', 'te_3'])
 })
+
+const SOON_MS = 100
+const eight = [1, 2, 3, 4, 5, 6, 7, 8].map((ms) => rowOf(`te_${ms}`, { startAt: afterAt(ms) }))
+// Behind the second of them, and before the third.
+const between = rowOf('te_between', { startAt: afterAt(2) })
+
+function afterAt(ms: number): Date {
+  return new Date(AT.getTime() + ms)
+}
+
+test('a claim goes on behind what another process took of the same tasks', async () => {
+  const schema = newSchema()
+  const [one, other] = [open({ schema }), open({ schema })]
+  await insert(one, ...eight)
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
+  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
+  await insert(one, between)
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_6', 'te_7'])
+  expect(await claim(one, 2, SOON_MS + 1_000)).toEqual(['te_between', 'te_8'])
+})
+
+test('what it passes by is taken where there is not enough behind', async () => {
+  const schema = newSchema()
+  const [one, other] = [open({ schema }), open({ schema })]
+  await insert(one, ...eight)
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
+  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
+  await insert(one, between)
+  expect(await claim(one, 5, SOON_MS)).toEqual(['te_between', 'te_6', 'te_7', 'te_8'])
+})
+
+test.each<Partial<DurableStorageClaim>>([{ taskIds: ['task', 'another'] }, { lossesLessThan: 3 }])(
+  'a claim does not go on behind what another one took that sought something else: %j',
+  async (fields) => {
+    const schema = newSchema()
+    const [one, other] = [open({ schema }), open({ schema })]
+    await insert(one, ...eight)
+    expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
+    expect(await claim(other, 3, SOON_MS, fields)).toEqual(['te_3', 'te_4', 'te_5'])
+    await insert(one, between)
+    expect(await claim(one, 2, SOON_MS)).toEqual(['te_between', 'te_6'])
+  },
+)
 
 test('a claim that is undone gives its rows back to the next', async () => {
   const storage = open()

@@ -1,5 +1,7 @@
 /** Claims that name their rows instead of writing them: what is in the tables, and what others make of it at the same time. */
 
+import assert from 'node:assert/strict'
+
 import * as fc from 'fast-check'
 import { Pool } from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -147,7 +149,7 @@ test('the views and functions know all columns; another one needs a migration th
   expect(CLAIM_GIVES).toEqual([...CLAIMED_COLUMNS.map(({ name }) => name), 'seq'])
 })
 
-test('a database of the version before is brought up to date, and its programs can only read it from then on', async () => {
+test('a database of version 3 is brought up to date, and its programs can only read it from then on', async () => {
   const schema = newSchema()
   const pool = new Pool({ connectionString, options: `-c search_path=${schema}` })
   onTestFinished(() => pool.end())
@@ -175,6 +177,28 @@ test('a database of the version before is brought up to date, and its programs c
     await expect(pool.query(text)).rejects.toThrow(/view|nullable side/)
   }
   expect(await settle(storage, 'old', ['te_1'])).toEqual(['te_1'])
+})
+
+test('a claim that a program of version 4 made goes on to name its rows', async () => {
+  const schema = newSchema()
+  const pool = new Pool({ connectionString, options: `-c search_path=${schema}` })
+  onTestFinished(() => pool.end())
+  const [before = ''] = schemaText(schema).split(/(?<=values \(4\);\n)/)
+  await pool.query(`${before}commit`)
+  await pool.query(`insert into execution_rows (task_id, execution_id, retry_options, sleep_ms_before_run, timeout_ms, run_input,
+      children_tasks_completed_count, status, is_closed, needs_promise_cancellation, retry_attempts, start_at, created_at, updated_at)
+    select 'task', 'te_' || n, '{}', 0, 1000, '1', 0, 'ready', 0, 0, 0, 0, 0, 0 from generate_series(1, 4) n`)
+  await pool.query(`insert into claims (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members)
+    values ('old', 'old', 0, ${LATER.getTime()}, 0, 2, 0, 3, '{[2,4)}')`)
+  const [one, other] = [1, 2].map(() => createPostgresStorage({ connectionString, schema, hints: false }))
+  assert(one !== undefined && other !== undefined, 'there are two')
+  onTestFinished(async () => {
+    await Promise.all([one.close(), other.close()])
+  })
+  expect(await claimIds(one, 'new', 1)).toEqual(['te_1'])
+  expect(await claimIds(other, 'newer', 1)).toEqual(['te_4'])
+  expect(await claimIds(one, 'newest', 1)).toEqual([])
+  expect((await settle(one, 'old', ids(4))).toSorted()).toEqual(['te_2', 'te_3'])
 })
 
 test('a claim writes one row for all that it takes, and leaves them as they are', async () => {

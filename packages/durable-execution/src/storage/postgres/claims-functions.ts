@@ -14,10 +14,11 @@ import {
 import { PLAN_SETTINGS } from './settings.ts'
 import { type Tables } from './tables.ts'
 
+const CLAIM = `task_ids text[], most bigint, now_ms bigint, lapses_ms bigint, lease text, executor text,
+    excluded text[], losses_below bigint`
+
 /** What creates them. `claims-schema.ts` says what they are for. */
 export function claimFunctions(tables: Tables): ReadonlyArray<string> {
-  const claim = `task_ids text[], most bigint, now_ms bigint, lapses_ms bigint, lease text, executor text,
-    excluded text[], losses_below bigint`
   return [
     createFunction(
       `${tables.writeOut}(ids text[], statuses text[], skips_locked boolean) returns bigint`,
@@ -33,16 +34,21 @@ export function claimFunctions(tables: Tables): ReadonlyArray<string> {
       `${tables.openClaims}(executor text, now_ms bigint, after_start_at bigint, after_seq bigint) returns int8multirange`,
       openClaimsBody(tables),
     ),
+    claimPlainFunction(tables),
     createFunction(
-      `${tables.claimPlain}(${claim}, after_start_at bigint, after_seq bigint) returns table (${CLAIM_GIVES_TYPED})`,
-      plainClaimBody(tables),
-    ),
-    createFunction(
-      `${tables.claimByPriority}(${claim}, place_priorities bigint[], place_start_ats bigint[], place_seqs bigint[])
+      `${tables.claimByPriority}(${CLAIM}, place_priorities bigint[], place_start_ats bigint[], place_seqs bigint[])
         returns table (${CLAIM_GIVES_TYPED})`,
       priorityClaimBody(tables),
     ),
   ]
+}
+
+/** The one that most claims call, which version 5 of the schema makes anew. */
+export function claimPlainFunction(tables: Tables): string {
+  return createFunction(
+    `${tables.claimPlain}(${CLAIM}, after_start_at bigint, after_seq bigint) returns table (${CLAIM_GIVES_TYPED})`,
+    plainClaimBody(tables),
+  )
 }
 
 /**
@@ -120,6 +126,10 @@ function dropClaimsBody({ rows, claims }: Tables): string {
 /**
  * Takes rows, and then looks in a new statement which of them another claim has named meanwhile: whoever has their locks now sees each
  * claim that had them before. Those are given once more, by their `seq` alone, which takes them back; and as many others are looked for.
+ *
+ * A claim that goes on somewhere goes on behind what others took since, if they look for the same: each process would walk over all that the others
+ * claimed, so that a claim would cost the more the more of them there are. With 4 processes on 2 cores the server spent 37 µs a task, and 32 like this. What that passes by
+ * is found as what its own place passes by: by the next claim that begins at the start.
  */
 function plainClaimBody(tables: Tables): string {
   const { claims } = tables
@@ -127,8 +137,18 @@ function plainClaimBody(tables: Tables): string {
   return claimBody(
     tables,
     `own bigint;
-    lost int8multirange;`,
-    `loop
+    lost int8multirange;
+    place record;
+    sought constant bigint := hash_array_extended(task_ids collate "C", losses_below);`,
+    `if after_start_at <> ${LEAST} then
+      select c.last_start_at, c.last_seq into place from ${claims} c where c.sought_hash = sought and ${isBehind}
+      order by c.last_start_at desc, c.last_seq desc limit 1;
+      if found then
+        after_start_at := place.last_start_at;
+        after_seq := place.last_seq;
+      end if;
+    end if;
+    loop
       taken := ${tables.openClaims}(executor, now_ms, after_start_at, after_seq);
       return query ${plainClaimText(tables)};
       get diagnostics got = row_count;
@@ -161,9 +181,10 @@ function priorityClaimBody(tables: Tables): string {
   )
 }
 
-// Claims that look at the same time take rows from each other, and look again: 4 processes on 2 cores did 19,900 tasks a second like that, and 24,100 in
-// turns. Who has waited for so many milliseconds goes on all the same: nobody waits for one whose commit takes long.
-const TURNS = 10
+// Claims that look at the same time walk over the same rows, and take them from each other. In turns each begins where the one before has ended: with 4 processes on
+// 2 cores 1 row in 20 was then taken in vain, and 1 in 6 without the place of the others. Who has waited for so many milliseconds goes on all the same: nobody
+// waits for one whose commit takes long.
+const TURNS = 50
 
 function claimBody({ rows }: Tables, variables: string, steps: string): string {
   return `#variable_conflict use_column
@@ -200,5 +221,5 @@ function createFunction(head: string, body: string, isNeutral = false): string {
   while (body.includes(quote)) {
     quote = `$d${quote.slice(1)}`
   }
-  return `create function ${head} language plpgsql volatile ${rights} ${settings} as ${quote} ${body}; ${quote}`
+  return `create or replace function ${head} language plpgsql volatile ${rights} ${settings} as ${quote} ${body}; ${quote}`
 }

@@ -78,9 +78,9 @@ export function plainClaimText({ rows, claims }: Tables): string {
     ends as materialized (
       select min(start_at) as first, max(start_at) as last from due where parent_execution_id is null),
     named as (
-      insert into ${claims} (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members)
+      insert into ${claims} (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members, sought_hash)
       select lease, executor, now_ms, lapses_ms, ends.first, min(due.seq) filter (where due.start_at = ends.first),
-        ends.last, max(due.seq) filter (where due.start_at = ends.last), range_agg(int8range(due.seq, due.seq, '[]'))
+        ends.last, max(due.seq) filter (where due.start_at = ends.last), range_agg(int8range(due.seq, due.seq, '[]')), sought
       from due cross join ends
       where due.parent_execution_id is null group by ends.first, ends.last),
     written as (

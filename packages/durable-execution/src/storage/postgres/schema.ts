@@ -3,6 +3,7 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertMigrated, dueMigrations, SCHEMA_TABLE, type SqlMigration } from '../sql/migrations.ts'
 import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
+import { claimPlainFunction } from './claims-functions.ts'
 import { claimsSchema } from './claims-schema.ts'
 import { type Loan } from './connections.ts'
 import { PRIORITY, qualified, quoted, tablesOf } from './tables.ts'
@@ -115,6 +116,11 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
     // A program of the version before that is still at work would take rows that claims name, and make such rows ready. It finds a view where the
     // table was, which it can read, and where all that it wants to write fails.
     { version: 4, statements: claimsSchema(table, tables) },
+    // Programs of the version before go on with it: the function is called as before.
+    {
+      version: 5,
+      statements: [`alter table ${tables.claims} add column sought_hash bigint`, claimPlainFunction(tables)],
+    },
   ]
 }
 
