@@ -4,6 +4,7 @@ import { LIMITS } from '../../base/limits.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { type DurableStorageIdRange } from '../../storage/contract.ts'
 import { readRows } from '../../store/rows.ts'
+import { TogetherReader } from '../../store/together-reader.ts'
 import { type Transact } from '../../store/transact.ts'
 
 type Batch = { ranges: Map<string, DurableStorageIdRange>; rows: Promise<RowsByRange | undefined> }
@@ -13,11 +14,12 @@ type RowsByRange = ReadonlyMap<string, Array<ExecutionRow>>
 
 export class RecordReader {
   readonly #transact: Transact
+  readonly #rows: TogetherReader<ExecutionRow>
   #batch: Batch | undefined
-  #ids: { ids: Set<string>; rows: Promise<Map<string, ExecutionRow>> } | undefined
 
   constructor(transact: Transact) {
     this.#transact = transact
+    this.#rows = new TogetherReader(transact, readRows)
   }
 
   /** The rows in the range, which is that of one execution; undefined where the storage cannot look for them so. */
@@ -32,17 +34,9 @@ export class RecordReader {
     return found === undefined ? undefined : (found.get(range.from) ?? [])
   }
 
-  /** The rows with these ids. */
-  async readIds(executionIds: ReadonlyArray<string>): Promise<Map<string, ExecutionRow>> {
-    if (this.#ids === undefined) {
-      const ids = new Set<string>()
-      this.#ids = { ids, rows: this.#readIdsSoon(ids) }
-    }
-    const { ids, rows } = this.#ids
-    for (const id of executionIds) {
-      ids.add(id)
-    }
-    return await rows
+  /** The rows with these ids, and perhaps others. */
+  async readIds(executionIds: ReadonlyArray<string>): Promise<ReadonlyMap<string, ExecutionRow>> {
+    return await this.#rows.read(executionIds)
   }
 
   async #readSoon(ranges: ReadonlyMap<string, DurableStorageIdRange>): Promise<RowsByRange | undefined> {
@@ -53,15 +47,6 @@ export class RecordReader {
       { oneCall: true },
     )
     return rows === null ? undefined : byRange(rows)
-  }
-
-  async #readIdsSoon(ids: Set<string>): Promise<Map<string, ExecutionRow>> {
-    await Promise.resolve()
-    this.#ids = undefined
-    const rows = await this.#transact(async (tx) => await readRows(tx, [...ids]), {
-      oneCall: ids.size <= LIMITS.idsPerCall,
-    })
-    return new Map(rows.map((row) => [row.executionId, row]))
   }
 }
 

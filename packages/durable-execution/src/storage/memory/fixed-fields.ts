@@ -60,7 +60,8 @@ function areAlike(left: ExecutionRow, right: ExecutionRow): boolean {
     left.retryOptions === right.retryOptions &&
     left.sleepMsBeforeRun === right.sleepMsBeforeRun &&
     left.timeoutMs === right.timeoutMs &&
-    left.createdAt === right.createdAt &&
+    // Those that callers enqueue at the same time each have a date of their own.
+    left.createdAt.getTime() === right.createdAt.getTime() &&
     left.depth === right.depth &&
     left.priority === right.priority &&
     left.tags === right.tags &&
