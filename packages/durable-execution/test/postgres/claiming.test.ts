@@ -98,6 +98,63 @@ test('what it passes by is taken where there is not enough behind', async () => 
   expect(await claim(one, 5, SOON_MS)).toEqual(['te_between', 'te_6', 'te_7', 'te_8'])
 })
 
+test('once one process has found what was passed by, all go on with it until there is no more', async () => {
+  const schema = newSchema()
+  const [one, other] = [open({ schema }), open({ schema })]
+  await insert(one, ...eight)
+  expect(await claim(one, 1, SOON_MS)).toEqual(['te_1'])
+  expect(await claim(other, 1, SOON_MS + 500)).toEqual(['te_2'])
+  const ids = ['te_a', 'te_b', 'te_c', 'te_d', 'te_e']
+  await insert(one, ...ids.map((id) => rowOf(id, { startAt: earlier })))
+  expect(await claim(other, 1, SOON_MS + 900)).toEqual(['te_3'])
+  expect(await claim(one, 1, SOON_MS + 1_000)).toEqual(['te_a'])
+  expect(await claim(other, 1, SOON_MS + 1_001)).toEqual(['te_b'])
+  expect(await claim(other, 1, SOON_MS + 1_002)).toEqual(['te_c'])
+  expect(await claim(one, 3, SOON_MS + 1_003)).toEqual(['te_d', 'te_e', 'te_4'])
+  expect(await claim(other, 1, SOON_MS + 1_004)).toEqual(['te_5'])
+})
+
+test('of children, which are not named by claims, too', async () => {
+  const schema = newSchema()
+  const [one, other] = [open({ schema }), open({ schema })]
+  const parentTask = { taskId: 'parent', executionId: 'te_parent' }
+  await insert(one, ...eight.map((row) => ({ ...row, rootTask: parentTask, parentTask })))
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
+  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
+  await insert(one, between)
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_6', 'te_7'])
+})
+
+test('where nothing is left behind, what was passed by is taken as rows without a priority are', async () => {
+  const schema = newSchema()
+  const [one, other] = [open({ schema }), open({ schema })]
+  await insert(one, ...eight)
+  expect(await claim(one, 1, SOON_MS)).toEqual(['te_1'])
+  expect(await claim(other, 7, SOON_MS)).toHaveLength(7)
+  await insert(one, between)
+  expect(await claim(one, 1, SOON_MS)).toEqual(['te_between'])
+  const pool = new Pool({ connectionString })
+  onTestFinished(() => pool.end())
+  const { rows } = await pool.query(`select distinct status from ${schema}.execution_rows`)
+  // None was written: claims name them.
+  expect(rows).toEqual([{ status: 'ready' }])
+})
+
+test('once nothing has a priority any more, rows are taken as such soon again', async () => {
+  const schema = newSchema()
+  const storage = open({ schema })
+  await insert(storage, rowOf('te_0', { priority: 1 }), ...six)
+  expect(await claim(storage, 1)).toEqual(['te_0'])
+  for (const [index, { executionId }] of six.entries()) {
+    expect(await claim(storage, 1, (index + 1) * 400)).toEqual([executionId])
+  }
+  const pool = new Pool({ connectionString })
+  onTestFinished(() => pool.end())
+  const { rows } = await pool.query(`select status from ${schema}.execution_rows order by seq`)
+  // Three were written, and claims name the rest.
+  expect(rows.map(({ status }) => status).join(' ')).toBe('running running running ready ready ready ready')
+})
+
 test.each<Partial<DurableStorageClaim>>([{ taskIds: ['task', 'another'] }, { lossesLessThan: 3 }])(
   'a claim does not go on behind what another one took that sought something else: %j',
   async (fields) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 
-import { type ExecutionRow, type ExecutionUpdate } from '../../machine/execution.ts'
+import { type ExecutionRow, type ExecutionUpdate, newRow } from '../../machine/execution.ts'
 import { applyUpdate } from '../../machine/update.ts'
 import { fullRow, rowOf } from '../../testing/conformance/rows.ts'
 import { changeRow, keepRows, keepUpdate, type KeptRow } from './kept-row.ts'
@@ -90,6 +90,18 @@ test('rows that are kept together and share most come back each with its own', (
       expect(releaseRows(keepRows(rows, 0))).toStrictEqual(rows)
     }),
   )
+})
+
+test('what comes back has nothing of the row that it was a copy of', () => {
+  const blank = newRow()
+  for (const row of [
+    ...releaseRows([keepRow(rowOf('te_1'))]),
+    ...releaseLeanRows([keepRow(rowOf('te_1'))]),
+  ]) {
+    for (const name of ['retryOptions', 'startAt', 'createdAt', 'updatedAt'] as const) {
+      expect(row[name]).not.toBe(blank[name])
+    }
+  }
 })
 
 test('fields that a row does not have are absent from what comes back', () => {

@@ -1,8 +1,8 @@
 /**
  * Where the last claim ended. Rows that were claimed leave dead entries in the index of the ready rows, which stay
  * for as long as any transaction that is under way may see them; each claim that began at the first entry
- * walked over those of the claims before. With two transactions under way all the time that doubled what a claim costs. From that place the
- * claim goes on behind what other processes took since (`claims-functions.ts`).
+ * walked over those of the claims before. With two transactions under way all the time that doubled what a claim costs. A claim that is
+ * given a place goes on from that of the last claim of all processes (`claims-functions.ts`).
  */
 
 /** A place in the order in which rows of one priority are claimed. */

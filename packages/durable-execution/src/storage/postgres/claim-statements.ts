@@ -53,7 +53,8 @@ function commonValues(
   { now, expiresAt, leaseId, executorId }: ClaimedCells,
 ): Array<Given> {
   return [
-    taskIds.map(toSqlText),
+    // Whatever the order in which a program defines its tasks, it seeks the same as the others.
+    taskIds.toSorted().map(toSqlText),
     wholeLimit(limit),
     now,
     expiresAt,

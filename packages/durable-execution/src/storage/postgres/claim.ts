@@ -66,18 +66,25 @@ async function takeDue(claiming: Claiming, from: Places): Promise<Cells> {
     run(plainClaim(tables, { ...claim, limit }, cells, after))
   const byPriority = (limit: number, after: Places): Promise<Cells> =>
     run(claimByPriority(tables, { ...claim, limit }, cells, after))
-  if (!cursor.hasPriorities(cells.now)) {
+  const isUnknown = !cursor.hasPriorities(cells.now)
+  if (isUnknown) {
     const place = from.get(0)
-    const taken = await plain(claim.limit, place)
-    if (taken.length > 0) {
-      return await restFromStart(taken, claim.limit, place !== undefined, (left) => plain(left, undefined))
+    const plainOnes = await restFromStart(
+      await plain(claim.limit, place),
+      claim.limit,
+      place !== undefined,
+      (left) => plain(left, undefined),
+    )
+    if (plainOnes.length > 0) {
+      return plainOnes
     }
     // Nothing is due, or some ready row has a priority, which the statement takes for nothing.
     from = FROM_START
   }
   const taken = await byPriority(claim.limit, from)
   const all = await restFromStart(taken, claim.limit, from.size > 0, (left) => byPriority(left, FROM_START))
-  if (all.length > 0) {
+  // The simple statement is tried again after a while, since what has a priority may be gone.
+  if (all.some((values) => priorityOf(values) !== 0) || (isUnknown && all.length > 0)) {
     cursor.sawPriorities(cells.now)
   }
   return all

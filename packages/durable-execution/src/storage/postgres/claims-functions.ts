@@ -14,9 +14,6 @@ import {
 import { PLAN_SETTINGS } from './settings.ts'
 import { type Tables } from './tables.ts'
 
-const CLAIM = `task_ids text[], most bigint, now_ms bigint, lapses_ms bigint, lease text, executor text,
-    excluded text[], losses_below bigint`
-
 /** What creates them. `claims-schema.ts` says what they are for. */
 export function claimFunctions(tables: Tables): ReadonlyArray<string> {
   return [
@@ -34,21 +31,25 @@ export function claimFunctions(tables: Tables): ReadonlyArray<string> {
       `${tables.openClaims}(executor text, now_ms bigint, after_start_at bigint, after_seq bigint) returns int8multirange`,
       openClaimsBody(tables),
     ),
-    claimPlainFunction(tables),
+    ...takingFunctions(tables),
+  ]
+}
+
+/** The two that take rows, which version 5 of the schema makes anew. */
+export function takingFunctions(tables: Tables): ReadonlyArray<string> {
+  const claim = `task_ids text[], most bigint, now_ms bigint, lapses_ms bigint, lease text, executor text,
+    excluded text[], losses_below bigint`
+  return [
     createFunction(
-      `${tables.claimByPriority}(${CLAIM}, place_priorities bigint[], place_start_ats bigint[], place_seqs bigint[])
+      `${tables.claimPlain}(${claim}, after_start_at bigint, after_seq bigint) returns table (${CLAIM_GIVES_TYPED})`,
+      plainClaimBody(tables),
+    ),
+    createFunction(
+      `${tables.claimByPriority}(${claim}, place_priorities bigint[], place_start_ats bigint[], place_seqs bigint[])
         returns table (${CLAIM_GIVES_TYPED})`,
       priorityClaimBody(tables),
     ),
   ]
-}
-
-/** The one that most claims call, which version 5 of the schema makes anew. */
-export function claimPlainFunction(tables: Tables): string {
-  return createFunction(
-    `${tables.claimPlain}(${CLAIM}, after_start_at bigint, after_seq bigint) returns table (${CLAIM_GIVES_TYPED})`,
-    plainClaimBody(tables),
-  )
 }
 
 /**
@@ -127,9 +128,9 @@ function dropClaimsBody({ rows, claims }: Tables): string {
  * Takes rows, and then looks in a new statement which of them another claim has named meanwhile: whoever has their locks now sees each
  * claim that had them before. Those are given once more, by their `seq` alone, which takes them back; and as many others are looked for.
  *
- * A claim that goes on somewhere goes on behind what others took since, if they look for the same: each process would walk over all that the others
- * claimed, so that a claim would cost the more the more of them there are. With 4 processes on 2 cores the server spent 37 µs a task, and 32 like this. What that passes by
- * is found as what its own place passes by: by the next claim that begins at the start.
+ * A claim that goes on somewhere goes on where the last claim of all processes that seek the same has ended: each would walk over all that the others claimed, so that a claim
+ * would cost the more the more of them there are. With 4 processes on 2 cores the server spent 37 µs a task, and 32 like this. Once a claim that begins at the start
+ * finds what was passed by, the next ones of all processes go on from there, until there is no more of it.
  */
 function plainClaimBody(tables: Tables): string {
   const { claims } = tables
@@ -138,11 +139,10 @@ function plainClaimBody(tables: Tables): string {
     tables,
     `own bigint;
     lost int8multirange;
-    place record;
-    sought constant bigint := hash_array_extended(task_ids collate "C", losses_below);`,
+    place record;`,
     `if after_start_at <> ${LEAST} then
-      select c.last_start_at, c.last_seq into place from ${claims} c where c.sought_hash = sought and ${isBehind}
-      order by c.last_start_at desc, c.last_seq desc limit 1;
+      select c.last_start_at, c.last_seq into place from ${claims} c where c.sought_hash = sought
+      order by c.claim_id desc limit 1;
       if found then
         after_start_at := place.last_start_at;
         after_seq := place.last_seq;
@@ -182,31 +182,33 @@ function priorityClaimBody(tables: Tables): string {
 }
 
 // Claims that look at the same time walk over the same rows, and take them from each other. In turns each begins where the one before has ended: with 4 processes on
-// 2 cores 1 row in 20 was then taken in vain, and 1 in 6 without the place of the others. Who has waited for so many milliseconds goes on all the same: nobody
-// waits for one whose commit takes long.
-const TURNS = 50
+// 2 cores 1 row in 20 was then taken in vain, and 1 in 6 without the place of the others. Who has waited for so long goes on all the same: nobody waits for one
+// whose commit takes long.
+const LONGEST_WAIT = '30 ms'
 
 function claimBody({ rows }: Tables, variables: string, steps: string): string {
   return `#variable_conflict use_column
   declare
     taken int8multirange;
     got bigint;
+    waits_until constant timestamptz := clock_timestamp() + interval '${LONGEST_WAIT}';
+    sought constant bigint := hash_array_extended(task_ids collate "C", losses_below);
     ${variables}
   begin
     if current_setting('transaction_isolation') <> 'read committed' then
       raise 'claims must be made under read committed';
     end if;
-    for turn in 1..${TURNS} loop
-      exit when pg_try_advisory_xact_lock(${turnOf(rows)});
+    loop
+      exit when pg_try_advisory_xact_lock(${turnOf(rows)}) or clock_timestamp() >= waits_until;
       perform pg_sleep(0.001);
     end loop;
     ${steps}
   end`
 }
 
-/** One number for each schema of a database. */
+/** One number for each schema of a database, and for what is sought there. */
 function turnOf(rows: string): string {
-  return `hashtextextended('durable_execution claims ${rows.replaceAll("'", "''")}', 0)`
+  return `hashtextextended('durable_execution claims ${rows.replaceAll("'", "''")}', sought)`
 }
 
 /**

@@ -6,8 +6,8 @@
  * 21 µs of the server for claiming and settling a task instead of 32.
  *
  * - **Claiming** locks the rows that it takes, and skips what is locked: whoever holds a row knows that no claim takes it meanwhile. With the locks it looks once
- *   more, in a new statement, and so sees each claim that had one of the rows before: two claims never name one row. They go in turns where they can, each from behind what
- *   the one before took, which spares walking over that and looking once more in vain; nothing rests on either. A row with a priority or a parent is
+ *   more, in a new statement, and so sees each claim that had one of the rows before: two claims never name one row. They go in turns where they can, each from where
+ *   the one before has ended, which spares walking over that and looking once more in vain; nothing rests on either. A row with a priority or a parent is
  *   written as `running` at once: it is mostly settled under a lock of its own, in a transaction that reads it before.
  * - **Settling** (`update.ts`) names rows and their lease: it takes a share of the claim's row, so that what the claim names stays as it is, and
  *   changes rows that are `ready` and named, or `running` under the lease themselves. A row that was written out while the statement

@@ -75,14 +75,13 @@ export function plainClaimText({ rows, claims }: Tables): string {
         and (e.start_at, e.seq) > (after_start_at, after_seq)
         and not exists (select from ${rows} where ${PRIORITIZED})
       order by e.start_at, e.seq limit most for update of e skip locked),
-    ends as materialized (
-      select min(start_at) as first, max(start_at) as last from due where parent_execution_id is null),
+    ends as materialized (select min(start_at) as first, max(start_at) as last from due),
     named as (
       insert into ${claims} (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members, sought_hash)
       select lease, executor, now_ms, lapses_ms, ends.first, min(due.seq) filter (where due.start_at = ends.first),
-        ends.last, max(due.seq) filter (where due.start_at = ends.last), range_agg(int8range(due.seq, due.seq, '[]')), sought
-      from due cross join ends
-      where due.parent_execution_id is null group by ends.first, ends.last),
+        ends.last, max(due.seq) filter (where due.start_at = ends.last), 
+        coalesce(range_agg(int8range(due.seq, due.seq, '[]')) filter (where due.parent_execution_id is null), '{}'), sought
+      from due cross join ends group by ends.first, ends.last),
     written as (
       update ${rows} e set ${RUNNING} from due
       where due.parent_execution_id is not null and e.execution_id = due.execution_id)

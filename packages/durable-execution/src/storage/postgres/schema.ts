@@ -3,7 +3,7 @@
 import { DurableExecutionError } from '../../base/errors.ts'
 import { assertMigrated, dueMigrations, SCHEMA_TABLE, type SqlMigration } from '../sql/migrations.ts'
 import { PARTIAL_INDEX_CONDITIONS } from '../sql/where.ts'
-import { claimPlainFunction } from './claims-functions.ts'
+import { takingFunctions } from './claims-functions.ts'
 import { claimsSchema } from './claims-schema.ts'
 import { type Loan } from './connections.ts'
 import { PRIORITY, qualified, quoted, tablesOf } from './tables.ts'
@@ -119,7 +119,7 @@ function migrationsOf(schema: string): ReadonlyArray<SqlMigration> {
     // Programs of the version before go on with it: the function is called as before.
     {
       version: 5,
-      statements: [`alter table ${tables.claims} add column sought_hash bigint`, claimPlainFunction(tables)],
+      statements: [`alter table ${tables.claims} add column sought_hash bigint`, ...takingFunctions(tables)],
     },
   ]
 }
