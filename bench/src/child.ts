@@ -1,12 +1,12 @@
-/** One process of a benchmark: measures the job that it is given, and sends the figures to its parent. */
+/**
+ * One process of a benchmark: measures the job that it is given, and sends the figures to its parent. It loads nothing beside what that job
+ * needs, since its memory is measured too: the driver of Postgres alone is 8 MB.
+ */
 
 import { loadEngine } from './engines/load.ts'
 import { type Engine, type Session } from './engines/engine.ts'
-import { measureGrowth } from './growth/growth.ts'
 import { type Amounts, type Job } from './job.ts'
-import { measurePostgresLimit } from './limits/postgres.ts'
-import { measureSqliteLimit } from './limits/sqlite.ts'
-import { openFileCommits, openPostgresCommits, type TwoCommits } from './limits/two-commits.ts'
+import { type TwoCommits } from './limits/two-commits.ts'
 import { type Metrics } from './measure/metrics.ts'
 import { measureFanOut } from './workloads/fan-out.ts'
 import { measureIdle } from './workloads/idle.ts'
@@ -19,12 +19,28 @@ async function measure(job: Job): Promise<Metrics> {
     case 'workload':
       return await measureWorkload(job)
     case 'limit':
-      return await (job.storage === 'postgres' ? measurePostgresLimit : measureSqliteLimit)(
-        job.place,
-        job.amounts,
-      )
-    case 'growth':
+      return await measureLimitOf(job)
+    case 'growth': {
+      const { measureGrowth } = await import('./growth/growth.ts')
       return await measureGrowth(job)
+    }
+  }
+}
+
+async function measureLimitOf({
+  storage,
+  place,
+  amounts,
+}: Extract<Job, { kind: 'limit' }>): Promise<Metrics> {
+  switch (storage) {
+    case 'file': {
+      const { measureSqliteLimit } = await import('./limits/sqlite.ts')
+      return await measureSqliteLimit(place, amounts)
+    }
+    case 'postgres': {
+      const { measurePostgresLimit } = await import('./limits/postgres.ts')
+      return await measurePostgresLimit(place, amounts)
+    }
   }
 }
 
@@ -73,9 +89,10 @@ function capped(amounts: Amounts, tasksAtMost: number): Amounts {
 async function openFloor({ server }: Engine, place: string): Promise<TwoCommits | undefined> {
   switch (server) {
     case 'file':
-      return openFileCommits(place)
-    case 'postgres':
-      return await openPostgresCommits(place)
+    case 'postgres': {
+      const { openFileCommits, openPostgresCommits } = await import('./limits/two-commits.ts')
+      return server === 'file' ? openFileCommits(place) : await openPostgresCommits(place)
+    }
     case 'nothing':
     case 'redis':
       return undefined
