@@ -3,6 +3,7 @@
 import { Pool } from 'pg'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 
+import { type ExecutionRow } from '../../src/machine/execution.ts'
 import { type DurableStorage, type DurableStorageClaim } from '../../src/storage/contract.ts'
 import {
   createPostgresStorage,
@@ -77,25 +78,54 @@ function afterAt(ms: number): Date {
   return new Date(AT.getTime() + ms)
 }
 
-test('a claim goes on behind what another process took of the same tasks', async () => {
+/** One has taken two of the eight, another one three more, and then a row was inserted between those. Gives the first. */
+async function passedBy({
+  rows = eight,
+  ownFields = {},
+  othersFields = {},
+}: {
+  rows?: ReadonlyArray<ExecutionRow>
+  ownFields?: Partial<DurableStorageClaim>
+  othersFields?: Partial<DurableStorageClaim>
+} = {}): Promise<DurableStorage> {
   const schema = newSchema()
   const [one, other] = [open({ schema }), open({ schema })]
-  await insert(one, ...eight)
-  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
-  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
+  await insert(one, ...rows)
+  expect(await claim(one, 2, SOON_MS, ownFields)).toEqual(['te_1', 'te_2'])
+  expect(await claim(other, 3, SOON_MS, othersFields)).toEqual(['te_3', 'te_4', 'te_5'])
   await insert(one, between)
+  return one
+}
+
+test('a claim goes on behind what another process took of the same tasks', async () => {
+  const one = await passedBy()
   expect(await claim(one, 2, SOON_MS)).toEqual(['te_6', 'te_7'])
   expect(await claim(one, 2, SOON_MS + 1_000)).toEqual(['te_between', 'te_8'])
 })
 
 test('what it passes by is taken where there is not enough behind', async () => {
-  const schema = newSchema()
-  const [one, other] = [open({ schema }), open({ schema })]
-  await insert(one, ...eight)
-  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
-  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
-  await insert(one, between)
+  const one = await passedBy()
   expect(await claim(one, 5, SOON_MS)).toEqual(['te_between', 'te_6', 'te_7', 'te_8'])
+})
+
+test('of children, which are not named by claims, too', async () => {
+  const parentTask = { taskId: 'parent', executionId: 'te_parent' }
+  const one = await passedBy({ rows: eight.map((row) => ({ ...row, rootTask: parentTask, parentTask })) })
+  expect(await claim(one, 2, SOON_MS)).toEqual(['te_6', 'te_7'])
+})
+
+test.each<Partial<DurableStorageClaim>>([{ taskIds: ['task', 'another'] }, { lossesLessThan: 3 }])(
+  'a claim does not go on behind what another one took that sought something else: %j',
+  async (othersFields) => {
+    const one = await passedBy({ othersFields })
+    expect(await claim(one, 2, SOON_MS)).toEqual(['te_between', 'te_6'])
+  },
+)
+
+test('it does in whatever order they define the tasks', async () => {
+  const ownFields = { taskIds: ['a', 'task'] }
+  const one = await passedBy({ ownFields, othersFields: { taskIds: ['task', 'a'] } })
+  expect(await claim(one, 2, SOON_MS, ownFields)).toEqual(['te_6', 'te_7'])
 })
 
 test('once one process has found what was passed by, all go on with it until there is no more', async () => {
@@ -112,17 +142,6 @@ test('once one process has found what was passed by, all go on with it until the
   expect(await claim(other, 1, SOON_MS + 1_002)).toEqual(['te_c'])
   expect(await claim(one, 3, SOON_MS + 1_003)).toEqual(['te_d', 'te_e', 'te_4'])
   expect(await claim(other, 1, SOON_MS + 1_004)).toEqual(['te_5'])
-})
-
-test('of children, which are not named by claims, too', async () => {
-  const schema = newSchema()
-  const [one, other] = [open({ schema }), open({ schema })]
-  const parentTask = { taskId: 'parent', executionId: 'te_parent' }
-  await insert(one, ...eight.map((row) => ({ ...row, rootTask: parentTask, parentTask })))
-  expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
-  expect(await claim(other, 3, SOON_MS)).toEqual(['te_3', 'te_4', 'te_5'])
-  await insert(one, between)
-  expect(await claim(one, 2, SOON_MS)).toEqual(['te_6', 'te_7'])
 })
 
 test('where nothing is left behind, what was passed by is taken as rows without a priority are', async () => {
@@ -154,19 +173,6 @@ test('once nothing has a priority any more, rows are taken as such soon again', 
   // Three were written, and claims name the rest.
   expect(rows.map(({ status }) => status).join(' ')).toBe('running running running ready ready ready ready')
 })
-
-test.each<Partial<DurableStorageClaim>>([{ taskIds: ['task', 'another'] }, { lossesLessThan: 3 }])(
-  'a claim does not go on behind what another one took that sought something else: %j',
-  async (fields) => {
-    const schema = newSchema()
-    const [one, other] = [open({ schema }), open({ schema })]
-    await insert(one, ...eight)
-    expect(await claim(one, 2, SOON_MS)).toEqual(['te_1', 'te_2'])
-    expect(await claim(other, 3, SOON_MS, fields)).toEqual(['te_3', 'te_4', 'te_5'])
-    await insert(one, between)
-    expect(await claim(one, 2, SOON_MS)).toEqual(['te_between', 'te_6'])
-  },
-)
 
 test('a claim that is undone gives its rows back to the next', async () => {
   const storage = open()
