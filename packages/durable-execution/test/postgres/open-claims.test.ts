@@ -149,12 +149,20 @@ test('the views and functions know all columns; another one needs a migration th
   expect(CLAIM_GIVES).toEqual([...CLAIMED_COLUMNS.map(({ name }) => name), 'seq'])
 })
 
-test('a database of version 3 is brought up to date, and its programs can only read it from then on', async () => {
+/** A schema as a library of that version left it, and connections to it. */
+async function schemaOfVersion(version: number): Promise<{ schema: string; pool: Pool }> {
   const schema = newSchema()
   const pool = new Pool({ connectionString, options: `-c search_path=${schema}` })
   onTestFinished(() => pool.end())
-  const [before = ''] = schemaText(schema).split(/(?<=values \(3\);\n)/)
-  await pool.query(`${before}commit`)
+  const last = `values (${version});\n`
+  const text = schemaText(schema)
+  expect(text).toContain(last)
+  await pool.query(`${text.slice(0, text.indexOf(last) + last.length)}commit`)
+  return { schema, pool }
+}
+
+test('a database of version 3 is brought up to date, and its programs can only read it from then on', async () => {
+  const { schema, pool } = await schemaOfVersion(3)
   await pool.query(`insert into executions (task_id, execution_id, retry_options, sleep_ms_before_run, timeout_ms, run_input,
       children_tasks_completed_count, status, is_closed, needs_promise_cancellation, retry_attempts, start_at, created_at, updated_at, expires_at, lease_id, executor_id)
     select 'task', 'te_' || n, '{}', 0, 1000, '1', 0, case n when 1 then 'running' else 'ready' end, 0, 0, 0, 0, 0, 0, n, 'old', 'old'
@@ -180,11 +188,7 @@ test('a database of version 3 is brought up to date, and its programs can only r
 })
 
 test('a claim that a program of version 4 made goes on to name its rows', async () => {
-  const schema = newSchema()
-  const pool = new Pool({ connectionString, options: `-c search_path=${schema}` })
-  onTestFinished(() => pool.end())
-  const [before = ''] = schemaText(schema).split(/(?<=values \(4\);\n)/)
-  await pool.query(`${before}commit`)
+  const { schema, pool } = await schemaOfVersion(4)
   await pool.query(`insert into execution_rows (task_id, execution_id, retry_options, sleep_ms_before_run, timeout_ms, run_input,
       children_tasks_completed_count, status, is_closed, needs_promise_cancellation, retry_attempts, start_at, created_at, updated_at)
     select 'task', 'te_' || n, '{}', 0, 1000, '1', 0, 'ready', 0, 0, 0, 0, 0, 0 from generate_series(1, 4) n`)
