@@ -1,6 +1,6 @@
 /**
  * One process of a benchmark: measures the job that it is given, and sends the figures to its parent. It loads nothing beside what that job
- * needs, since its memory is measured too: the driver of Postgres alone is 8 MB.
+ * needs, since its memory is measured too: the driver of Postgres, with the modules of Node that it needs, is up to 10 MB.
  */
 
 import { loadEngine } from './engines/load.ts'

@@ -33,14 +33,14 @@ export async function measureProcesses(storage: DurableStorage, job: GrowthJob):
   try {
     if (warm > 0) {
       // Each process has a compiler of its own to pay for, and would pay while it is measured.
-      await workOff(session, workers, Math.max(warm, tasks / 4) * workers.length)
+      await workOff(session, workers, Math.max(warm, Math.ceil(tasks / 4)) * workers.length)
     }
     const perSec = PROCESSES.map((): Array<number> => [])
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [index, count] of PROCESSES.entries()) {
         // Others each time, so that none of them is warmer than the rest.
         const some = [...workers.slice(round), ...workers].slice(0, count)
-        perSec[index]?.push(await workOff(session, some, tasks / 2))
+        perSec[index]?.push(await workOff(session, some, Math.ceil(tasks / 2)))
       }
     }
     return metricsOfLines(perSec.map(median))
