@@ -79,7 +79,7 @@ export function plainClaimText({ rows, claims }: Tables): string {
     named as (
       insert into ${claims} (lease_id, executor_id, claimed_at, expires_at, first_start_at, first_seq, last_start_at, last_seq, members, sought_hash)
       select lease, executor, now_ms, lapses_ms, ends.first, min(due.seq) filter (where due.start_at = ends.first),
-        ends.last, max(due.seq) filter (where due.start_at = ends.last), 
+        ends.last, max(due.seq) filter (where due.start_at = ends.last),
         coalesce(range_agg(int8range(due.seq, due.seq, '[]')) filter (where due.parent_execution_id is null), '{}'), sought
       from due cross join ends group by ends.first, ends.last),
     written as (
