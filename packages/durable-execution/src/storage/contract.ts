@@ -22,7 +22,7 @@ export type DurableStorage = {
    * rejects. Updates lock the rows they touch until the end; READ COMMITTED is enough.
    *
    * `hint.oneCall` says that `fn` makes at most one call on `tx`, so that a storage may leave out
-   * BEGIN and COMMIT. Ignoring it is correct.
+   * BEGIN and COMMIT: then the call is whole, or has failed, when its own promise settles. Ignoring it is correct.
    */
   withTransaction: <T>(fn: (tx: DurableStorageTx) => Promise<T>, hint?: { oneCall?: boolean }) => Promise<T>
   /** The storage's own clock. Without it the clocks of all executors must agree within a third of `expireMs`. */

@@ -86,6 +86,63 @@ export function groupAlike(updates: ReadonlyArray<DurableStorageGuardedUpdate>):
   return [...groups.values()]
 }
 
+/** An update alone, as one of a group. One that no row can match is none. */
+export function aloneOf(one: DurableStorageGuardedUpdate): AlikeUpdates | undefined {
+  const { update, statuses, leaseId } = one
+  return statuses?.length === 0
+    ? undefined
+    : {
+        columns: columnsSet(update),
+        statuses,
+        guard: guardOf(statuses),
+        hasLease: leaseId !== undefined,
+        members: [one],
+      }
+}
+
+/** Statements, each made once for what updates set and how they are guarded. */
+export class GuardedStatements<T> {
+  readonly #make: (alike: AlikeUpdates) => T
+  readonly #made = new Map<ReadonlyArray<SqlColumn>, Map<string, T>>()
+
+  /** `make` may read what the updates of the group have in common, and neither their values nor their number. */
+  constructor(make: (alike: AlikeUpdates) => T) {
+    this.#make = make
+  }
+
+  of(alike: AlikeUpdates): T {
+    const { columns, guard, hasLease } = alike
+    let ofColumns = this.#made.get(columns)
+    if (ofColumns === undefined) {
+      ofColumns = new Map()
+      this.#made.set(columns, ofColumns)
+    }
+    const kind = hasLease ? guard : `without a lease ${guard}`
+    let made = ofColumns.get(kind)
+    if (made === undefined) {
+      made = this.#make(alike)
+      ofColumns.set(kind, made)
+    }
+    return made
+  }
+}
+
+// The same few lists come again and again, so there is no bound.
+const guards = new Map<string, string>()
+
+function guardOf(statuses: Statuses): string {
+  if (statuses === undefined) {
+    return ''
+  }
+  const names = statuses.join()
+  let guard = guards.get(names)
+  if (guard === undefined) {
+    guard = statusGuard(statuses)
+    guards.set(names, guard)
+  }
+  return guard
+}
+
 function groupOf(
   groups: Map<string, AlikeUpdates>,
   set: number,
@@ -97,8 +154,8 @@ function groupOf(
   if (known !== undefined) {
     return known
   }
-  const guard = statuses === undefined ? '' : statusGuard(statuses)
-  const group: AlikeUpdates = { columns: columnsOfSet(set), statuses, guard, hasLease, members: [] }
+  const columns = columnsOfSet(set)
+  const group: AlikeUpdates = { columns, statuses, guard: guardOf(statuses), hasLease, members: [] }
   groups.set(shape, group)
   return group
 }

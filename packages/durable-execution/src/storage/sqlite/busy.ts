@@ -21,12 +21,13 @@ const GIVE_UP_MS = 10_000
  * error. A transaction of the user's own on the connection counts as busy.
  */
 export async function retryWhileBusy<T>(driver: SqliteDriver, attempt: () => T): Promise<T> {
-  const giveUpAt = systemClock.monotonicNow() + GIVE_UP_MS
+  let giveUpAt: number | undefined
   let longestMs = PAUSE_MS
   for (;;) {
     try {
       return attempt()
     } catch (error) {
+      giveUpAt ??= systemClock.monotonicNow() + GIVE_UP_MS
       if (!isBusy(driver, error) || systemClock.monotonicNow() >= giveUpAt) {
         throw error
       }

@@ -5,6 +5,7 @@ import { type ExecutionRow } from '../../machine/execution.ts'
 import { alreadyExistsMessage } from '../contract.ts'
 import { cellsOf } from '../sql/cells.ts'
 import { SQL_COLUMNS, type SqlValue } from '../sql/fields.ts'
+import { OneRow } from '../sql/one-row.ts'
 import { fromSqlText, toSqlText } from '../sql/text.ts'
 import { type SqliteDriver } from './driver.ts'
 import { CHILDREN_TABLE, EXECUTIONS_TABLE } from './schema.ts'
@@ -16,29 +17,58 @@ const TABLE_COLUMNS = SQL_COLUMNS.filter(isInTable)
 // in which what all rows have in common is handed over once.
 const ROWS_PER_STATEMENT = 50
 
+/** Whether the insert is one statement: of one row that has no list of children. */
+export function isPlainInsert(rows: ReadonlyArray<ExecutionRow>): boolean {
+  return rows.length === 1 && rows[0]?.childrenTasks === undefined
+}
+
 /** Inserts the rows: all, or none where an id exists already or a value cannot be stored. */
 export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): void {
+  const [only] = rows
+  if (rows.length === 1 && only !== undefined) {
+    insertRow(driver, only)
+    return
+  }
   // What cannot be stored is refused before anything is written.
   const insert = prepareInsert(rows)
   const children = rows
     .filter(({ childrenTasks }) => childrenTasks !== undefined)
     .map(({ executionId, childrenTasks }) => ({ executionId, text: JSON.stringify(childrenTasks) }))
-  // A statement that fails leaves nothing by itself.
-  const [newest] = rows.length === 1 ? [] : driver.prepare(`select max(seq) from ${EXECUTIONS_TABLE}`).all([])
+  const [newest] = driver.prepare(`select max(seq) from ${EXECUTIONS_TABLE}`).all([])
   try {
     insertPrepared(driver, insert)
   } catch (error) {
     if (!driver.isUniqueError(error)) {
       throw error
     }
-    if (newest !== undefined) {
-      // Other statements of the call may have gone through; the transaction may go on without this call.
-      driver.prepare(`delete from ${EXECUTIONS_TABLE} where seq > ?`).run([newest[0] ?? 0])
-    }
+    // Other statements of the call may have gone through; the transaction may go on without this call.
+    driver.prepare(`delete from ${EXECUTIONS_TABLE} where seq > ?`).run([newest?.[0] ?? 0])
     throw new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
   }
   for (const { executionId, text } of children) {
     writeChildren(driver, executionId, text)
+  }
+}
+
+const ONE_ROW = new OneRow(TABLE_COLUMNS, new Map(), (parts) =>
+  insertOneSql(parts.filter(({ kind }) => kind === 'given').map(({ column }) => column)),
+)
+
+// A statement that fails leaves nothing by itself.
+function insertRow(driver: SqliteDriver, row: ExecutionRow): void {
+  const values: Array<SqlValue> = []
+  const sql = ONE_ROW.of(row, values)
+  const { executionId, childrenTasks } = row
+  const children = childrenTasks === undefined ? undefined : JSON.stringify(childrenTasks)
+  try {
+    driver.prepare(sql).run(values)
+  } catch (error) {
+    throw driver.isUniqueError(error)
+      ? new DurableExecutionError(alreadyExistsMessage(executionId), false)
+      : error
+  }
+  if (children !== undefined) {
+    writeChildren(driver, executionId, children)
   }
 }
 
@@ -96,7 +126,7 @@ function insertPrepared(driver: SqliteDriver, insert: Insert): void {
   }
   // The rest goes row by row: two texts for each set of columns, whatever the number of rows.
   if (at < count) {
-    const statement = driver.prepare(insertOneSql(insert))
+    const statement = driver.prepare(insertOneSql([...insert.shared, ...insert.own]))
     for (; at < count; at += 1) {
       statement.run(valuesOf(sharedCells, own, at, 1))
     }
@@ -121,7 +151,7 @@ function valuesOf(
 function insertManySql({ shared, own }: Insert): string {
   const given = Array<string>(ROWS_PER_STATEMENT).fill(placeholders(own.length)).join(', ')
   const ownCells = own.map((_, index) => `given.column${index + 1}`)
-  const into = `insert into ${EXECUTIONS_TABLE} (${namesOf(shared, own)})`
+  const into = `insert into ${EXECUTIONS_TABLE} (${namesOf([...shared, ...own])})`
   if (shared.length === 0) {
     return `${into} select ${ownCells.join(', ')} from (values ${given}) given`
   }
@@ -131,12 +161,12 @@ function insertManySql({ shared, own }: Insert): string {
     from (values ${placeholders(shared.length)}) shared cross join (values ${given}) given`
 }
 
-function insertOneSql({ shared, own }: Insert): string {
-  return `insert into ${EXECUTIONS_TABLE} (${namesOf(shared, own)}) values ${placeholders(shared.length + own.length)}`
+function insertOneSql(columns: ReadonlyArray<{ name: string }>): string {
+  return `insert into ${EXECUTIONS_TABLE} (${namesOf(columns)}) values ${placeholders(columns.length)}`
 }
 
-function namesOf(shared: Insert['shared'], own: Insert['own']): string {
-  return [...shared, ...own].map(({ name }) => name).join(', ')
+function namesOf(columns: ReadonlyArray<{ name: string }>): string {
+  return columns.map(({ name }) => name).join(', ')
 }
 
 function placeholders(count: number): string {

@@ -5,10 +5,10 @@ import { type DurableStorageTx } from '../contract.ts'
 import { mainFile } from './connect.ts'
 import { createOperations } from './operations.ts'
 import { driverOf } from './options.ts'
-import { type SqliteConnection, unguardedTx } from './session.ts'
+import { type SqliteHandle, unguardedTx } from './session.ts'
 
 // A handle is joined again and again: its prepared statements are kept as long as it lives.
-const joined = new WeakMap<object, SqliteConnection>()
+const joined = new WeakMap<object, SqliteHandle>()
 
 /**
  * Joins the transaction that is open on the handle.
@@ -35,7 +35,7 @@ export function joinTransaction(handle: object, file: string): DurableStorageTx 
   return unguardedTx(connection)
 }
 
-function connectionOf(handle: object): SqliteConnection {
+function connectionOf(handle: object): SqliteHandle {
   const driver = driverOf(handle, 'Invalid transaction: it')
   return { driver, operations: createOperations(driver) }
 }

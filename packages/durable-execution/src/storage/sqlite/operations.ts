@@ -1,16 +1,21 @@
 /** What a transaction can do, on one connection. Everything is done at once; nothing waits. */
 
-import { type DurableStorageTx, type DurableTaskExecutionStorageWhere } from '../contract.ts'
+import { type ExecutionRow } from '../../machine/execution.ts'
+import {
+  type DurableStorageGuardedUpdate,
+  type DurableStorageTx,
+  type DurableTaskExecutionStorageWhere,
+} from '../contract.ts'
 import { type SqlValue } from '../sql/fields.ts'
 import { fieldsNamed, readFields, readRows } from '../sql/rows.ts'
 import { toSqlText } from '../sql/text.ts'
 import { PARTIAL_INDEX_CONDITIONS, whereToRead } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
-import { insertMissingRows, insertRows } from './insert.ts'
+import { insertMissingRows, insertRows, isPlainInsert } from './insert.ts'
 import { BELOW_INDEX, EXECUTIONS_TABLE } from './schema.ts'
 import { columnsOf, idsOf, LEAN, sqliteDialect, tableBy, toSqlLimit, WHOLE } from './statements.ts'
 import { claimRows } from './claim.ts'
-import { renewRows, updateRows, updateRowsGuarded } from './update.ts'
+import { isPlainUpdate, renewRows, updateRows, updateRowsGuarded } from './update.ts'
 
 /** What a transaction of this storage has: the whole contract. */
 export type SqliteOperations = Required<DurableStorageTx>
@@ -23,6 +28,18 @@ export const READS: ReadonlySet<keyof SqliteOperations> = new Set<keyof SqliteOp
   'getTaskExecutionsInIdRanges',
   'getTaskExecutionIdsBelow',
 ])
+
+/** Whether the call is one statement that changes something, and so needs no transaction around it. */
+export function isOneStatement(name: keyof SqliteOperations, [given]: ReadonlyArray<unknown>): boolean {
+  switch (name) {
+    case 'insertTaskExecutions':
+      return isPlainInsert(given as Array<ExecutionRow>)
+    case 'updateTaskExecutionsBatch':
+      return isPlainUpdate(given as Array<DurableStorageGuardedUpdate>)
+    default:
+      return false
+  }
+}
 
 /** The operations on that connection. Whoever calls them sees to the transaction. */
 export function createOperations(driver: SqliteDriver): SqliteOperations {

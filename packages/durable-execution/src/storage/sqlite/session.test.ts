@@ -29,15 +29,20 @@ const readIds = async (tx: DurableStorageTx): Promise<Array<string>> =>
   await tx.getTaskExecutionIds({ type: 'by_statuses', statuses: ['ready'] })
 
 describe.each(['node:sqlite', 'better-sqlite3'])('with %s', (library) => {
-  const open = (): { storage: SqliteStorage; database: DatabaseSync | Better.Database } => {
+  type Database = DatabaseSync | Better.Database
+  const open = (): { storage: SqliteStorage; database: Database; other: Database } => {
     const folder = mkdtempSync(join(tmpdir(), 'durable-execution-'))
     const path = join(folder, 'tasks.db')
-    const database = library === 'node:sqlite' ? new DatabaseSync(path) : new Better(path)
+    const [database, other]: [Database, Database] =
+      library === 'node:sqlite'
+        ? [new DatabaseSync(path), new DatabaseSync(path)]
+        : [new Better(path), new Better(path, { timeout: 0 })]
     onTestFinished(() => {
       database.close()
+      other.close()
       rmSync(folder, { recursive: true })
     })
-    return { storage: createSqliteStorage({ database }), database }
+    return { storage: createSqliteStorage({ database }), database, other }
   }
 
   test('a function that throws leaves nothing, and its own error is passed on', async () => {
@@ -106,14 +111,62 @@ describe.each(['node:sqlite', 'better-sqlite3'])('with %s', (library) => {
     expect(await storage.withTransaction(readIds)).toEqual(['a'])
   })
 
-  test('one call is undone where the function throws after it', async () => {
-    const { storage } = open()
-    const failing = storage.withTransaction(async (tx) => {
-      await tx.insertTaskExecutions([row('a')])
-      throw new Error('no')
+  test.each([1, 3])('one call, of %i rows, is whole when it is answered', async (count) => {
+    const { storage, database } = open()
+    const rows = ['a', 'b', 'c'].slice(0, count).map((id) => row(id))
+    await storage.withTransaction(async (tx) => {
+      await tx.insertTaskExecutions(rows)
+      const ids = database.prepare('select execution_id as id from durable_execution_executions').all()
+      expect(ids.map((found) => (found as { id: string }).id)).toEqual(rows.map((one) => one.executionId))
+      expect('isTransaction' in database ? database.isTransaction : database.inTransaction).toBe(false)
     }, ONE_CALL)
-    await expect(failing).rejects.toThrow('no')
-    expect(await storage.withTransaction(readIds)).toEqual([])
+  })
+
+  test('one call that fails leaves nothing, and its own error is passed on', async () => {
+    const { storage } = open()
+    await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row('b')]), ONE_CALL)
+    for (const rows of [[row('b')], [row('a'), row('b'), row('c')]]) {
+      const failing = storage.withTransaction(async (tx) => await tx.insertTaskExecutions(rows), ONE_CALL)
+      await expect(failing).rejects.toThrow('Task execution b already exists')
+    }
+    expect(await storage.withTransaction(readIds)).toEqual(['b'])
+  })
+
+  test.each([1, 3])(
+    'while one call of %i rows is made, no other code of the process finds the database locked',
+    async (count) => {
+      const { storage, other } = open()
+      await storage.migrate()
+      other.exec('create table mine (id integer primary key)')
+      let isOver = false
+      let written = 0
+      const write = async (): Promise<void> => {
+        while (!isOver) {
+          // It would have to wait for itself.
+          other.exec('insert into mine default values')
+          written += 1
+          await Promise.resolve()
+        }
+      }
+      const writing = write()
+      const rows = ['a', 'b', 'c'].slice(0, count).map((id) => row(id))
+      await storage.withTransaction(async (tx) => await tx.insertTaskExecutions(rows), ONE_CALL)
+      isOver = true
+      await writing
+      expect(written).toBeGreaterThan(1)
+    },
+  )
+
+  test('calls that follow one another at once leave the event loop its turns', async () => {
+    const { storage } = open()
+    let isTurn = false
+    setImmediate(() => {
+      isTurn = true
+    })
+    for (let index = 0; !isTurn; index += 1) {
+      expect(index).toBeLessThan(100_000)
+      await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row(`${index}`)]), ONE_CALL)
+    }
   })
 
   test('a call that comes when the function has ended without one is kept or refused, and leaves nothing open', async () => {

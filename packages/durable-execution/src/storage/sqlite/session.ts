@@ -4,11 +4,15 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { type DurableStorageTx } from '../contract.ts'
 import { assertNoForeignTransaction, retryWhileBusy } from './busy.ts'
 import { type SqliteDriver } from './driver.ts'
-import { READS, type SqliteOperations } from './operations.ts'
-import { begin, commit, rollback } from './transaction.ts'
+import { isOneStatement, READS, type SqliteOperations } from './operations.ts'
+import { begin, commit, rollback, runInTransaction } from './transaction.ts'
+import { type TurnShare } from './turn.ts'
 
-/** A connection and what can be done on it. */
-export type SqliteConnection = { readonly driver: SqliteDriver; readonly operations: SqliteOperations }
+/** A handle and what can be done on it. */
+export type SqliteHandle = { readonly driver: SqliteDriver; readonly operations: SqliteOperations }
+
+/** The handle of a storage. */
+export type SqliteConnection = SqliteHandle & { readonly turn: TurnShare }
 
 type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 
@@ -30,39 +34,25 @@ export async function runTransaction<T>({ driver, operations }: SqliteConnection
 }
 
 /**
- * Runs `fn`, which makes one call: a read without a transaction, since one statement sees one state of
- * the database and need not wait for those who write; anything else in a transaction from there on.
+ * Runs `fn`, which makes one call. The call is whole, or has failed, when its promise settles: nothing is awaited between its
+ * begin and its commit, so no code of the user's can find the database locked by its own process.
  */
-export async function runOneCall<T>({ driver, operations }: SqliteConnection, fn: Fn<T>): Promise<T> {
-  const call = new SingleCall(driver)
+export async function runOneCall<T>(connection: SqliteConnection, fn: Fn<T>): Promise<T> {
+  const call = new SingleCall(connection)
   let result: T
   try {
-    result = await resultOf(fn, wrapOperations(operations, call), call)
-    call.session.end()
-  } catch (error) {
+    result = await fn(wrapOperations(connection.operations, call))
+  } finally {
     call.session.abandon()
-    if (call.hasBegun) {
-      rollback(driver)
-    }
-    throw error
+    // A call that nobody awaited is part of the transaction all the same.
+    await call.settled()
   }
-  if (call.hasBegun) {
-    await commit(driver)
-  }
+  call.session.end()
   return result
 }
 
-// A call that nobody awaited is part of the transaction all the same.
-async function resultOf<T>(fn: Fn<T>, tx: DurableStorageTx, call: SingleCall): Promise<T> {
-  try {
-    return await fn(tx)
-  } finally {
-    await call.settled()
-  }
-}
-
 /** The operations on a connection whose transaction is somebody else's to begin and to end. */
-export function unguardedTx({ operations }: SqliteConnection): DurableStorageTx {
+export function unguardedTx({ operations }: SqliteHandle): DurableStorageTx {
   return wrapOperations(operations, UNGUARDED)
 }
 
@@ -127,13 +117,12 @@ export class Session implements Caller {
 /** The one call of a transaction that makes no more. */
 class SingleCall implements Caller {
   readonly session = new Session()
-  hasBegun = false
-  readonly #driver: SqliteDriver
+  readonly #connection: SqliteConnection
   #isMade = false
-  #answer: Promise<unknown> | undefined
+  #underWay: Promise<unknown> | undefined
 
-  constructor(driver: SqliteDriver) {
-    this.#driver = driver
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection
   }
 
   make(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): unknown {
@@ -142,43 +131,47 @@ class SingleCall implements Caller {
       throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
     }
     this.#isMade = true
-    this.#answer = READS.has(name)
-      ? readAlone(this.#driver, operation, given)
-      : this.#write(name, operation, given)
-    return this.#answer
+    const answer = this.#answer(name, operation, given)
+    this.#underWay = answer
+    return answer
   }
 
-  async #write(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): Promise<unknown> {
+  async #answer(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): Promise<unknown> {
+    const { driver, turn } = this.#connection
+    const work = (): unknown => operation(...given)
     try {
-      await begin(this.#driver)
+      if (READS.has(name)) {
+        // One statement sees one state of the database, and need not wait for those who write.
+        return await runAlone(driver, work)
+      }
+      if (!turn.isLeft) {
+        await turn.next()
+      }
+      return await (isOneStatement(name, given) ? runAlone(driver, work) : runInTransaction(driver, work))
     } catch (error) {
-      this.session.breakBy(error)
+      if (!(error instanceof DurableExecutionError)) {
+        this.session.breakBy(error)
+      }
       throw error
+    } finally {
+      // What it gave is not kept here.
+      this.#underWay = undefined
     }
-    this.hasBegun = true
-    return this.session.make(name, operation, given)
   }
 
-  /** Resolves when the call has ended, and lets go of what it gave. */
+  /** Resolves when the call has ended. */
   async settled(): Promise<void> {
-    if (!this.#isMade) {
-      // What comes now comes too late: it would begin a transaction that nobody ends.
-      this.session.abandon()
+    if (this.#underWay !== undefined) {
+      await Promise.allSettled([this.#underWay])
     }
-    const answer = this.#answer
-    this.#answer = undefined
-    await Promise.allSettled([answer])
   }
 }
 
-async function readAlone(
-  driver: SqliteDriver,
-  operation: Operation,
-  given: Array<unknown>,
-): Promise<unknown> {
+/** Statements that are whole by themselves, each as one. */
+async function runAlone<T>(driver: SqliteDriver, work: () => T): Promise<T> {
   return await retryWhileBusy(driver, () => {
     assertNoForeignTransaction(driver)
-    return operation(...given)
+    return work()
   })
 }
 

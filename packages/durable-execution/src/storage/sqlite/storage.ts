@@ -1,5 +1,6 @@
 /** The SQLite storage: one connection, one transaction at a time. */
 
+import { systemClock } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
 import { type DurableStorage } from '../contract.ts'
 import { createTransactionMutex } from '../mutex.ts'
@@ -11,6 +12,7 @@ import { assertSchema, migrateSchema } from './schema.ts'
 import { runOneCall, runTransaction, type SqliteConnection } from './session.ts'
 import { runShared } from './share.ts'
 import { rollback } from './transaction.ts'
+import { TurnShare } from './turn.ts'
 import { createChangeWatch } from './watch.ts'
 
 /**
@@ -71,7 +73,7 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
     try {
       if (connection === undefined) {
         const driver = await connect(checked)
-        connection = { driver, operations: createOperations(driver) }
+        connection = { driver, operations: createOperations(driver), turn: new TurnShare(systemClock) }
       } else if (checked.isOwn) {
         // Only there if a rollback failed: nobody else begins one on a connection of ours.
         rollback(connection.driver)
@@ -82,14 +84,14 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
     }
   }
 
-  const withSchema = async <T>(work: (connected: SqliteConnection) => Promise<T>): Promise<T> =>
-    await withConnection(async (connected) => {
-      if (!isSchemaChecked) {
-        await (checked.migrates ? migrateSchema(connected.driver) : assertSchema(connected.driver))
-        isSchemaChecked = true
-      }
-      return await work(connected)
-    })
+  const checkSchema = async ({ driver }: SqliteConnection): Promise<void> => {
+    await (checked.migrates ? migrateSchema(driver) : assertSchema(driver))
+    isSchemaChecked = true
+  }
+  const withSchema = <T>(work: (connected: SqliteConnection) => Promise<T>): Promise<T> =>
+    withConnection((connected) =>
+      isSchemaChecked ? work(connected) : checkSchema(connected).then(() => work(connected)),
+    )
 
   const closeOnce = async (): Promise<void> => {
     await mutex.acquire()
@@ -109,8 +111,8 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
   }
 
   return {
-    withTransaction: async (fn, hint) =>
-      await withSchema((connected) =>
+    withTransaction: (fn, hint) =>
+      withSchema((connected) =>
         hint?.oneCall === true ? runOneCall(connected, fn) : runTransaction(connected, fn),
       ),
     onChange: async (listener) =>

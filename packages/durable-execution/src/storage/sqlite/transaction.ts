@@ -10,27 +10,67 @@ export async function begin(driver: SqliteDriver): Promise<void> {
   // From a turn of its own, in which nothing else is left to run: what is awaited between here and the
   // commit is done at once, so no code of the user's can find the database locked by its own process.
   await nextTurn(systemClock)
-  await retryWhileBusy(driver, () => {
-    assertNoForeignTransaction(driver)
-    driver.prepare('begin immediate').run([])
-  })
+  await retryWhileBusy(driver, () => beginNow(driver))
 }
 
 /** Commits. Rejects, and leaves no transaction, where that fails. */
 export async function commit(driver: SqliteDriver): Promise<void> {
   try {
-    await retryWhileBusy(driver, () => {
-      if (!driver.isInTransaction()) {
-        throw new DurableExecutionError(
-          'The transaction was ended by somebody else, so nothing was committed',
-        )
-      }
-      driver.prepare('commit').run([])
-    })
+    await retryWhileBusy(driver, () => commitNow(driver))
   } catch (error) {
     rollback(driver)
     throw error
   }
+}
+
+/** Does the work in a transaction, and awaits nothing from its begin to its commit, unless that must wait for somebody. */
+export async function runInTransaction<T>(driver: SqliteDriver, work: () => T): Promise<T> {
+  // Only the begin is made again: an error of the work goes to whoever asked for it.
+  const done = await retryWhileBusy(driver, () => {
+    beginNow(driver)
+    return doneNow(driver, work)
+  })
+  if (done.kind === 'failed') {
+    throw done.error
+  }
+  if (done.kind === 'open') {
+    await commit(driver)
+  }
+  return done.answer
+}
+
+type Done<T> =
+  | { kind: 'committed'; answer: T }
+  /** Somebody else's lock keeps it from being committed just now. */
+  | { kind: 'open'; answer: T }
+  /** It is rolled back. */
+  | { kind: 'failed'; error: unknown }
+
+function doneNow<T>(driver: SqliteDriver, work: () => T): Done<T> {
+  let done: { answer: T } | undefined
+  try {
+    done = { answer: work() }
+    commitNow(driver)
+    return { kind: 'committed', ...done }
+  } catch (error) {
+    if (done !== undefined && driver.isBusyError(error)) {
+      return { kind: 'open', ...done }
+    }
+    rollback(driver)
+    return { kind: 'failed', error }
+  }
+}
+
+function beginNow(driver: SqliteDriver): void {
+  assertNoForeignTransaction(driver)
+  driver.prepare('begin immediate').run([])
+}
+
+function commitNow(driver: SqliteDriver): void {
+  if (!driver.isInTransaction()) {
+    throw new DurableExecutionError('The transaction was ended by somebody else, so nothing was committed')
+  }
+  driver.prepare('commit').run([])
 }
 
 /** Ends the transaction without a trace. SQLite has done so by itself after some errors, such as a full disk. */

@@ -10,7 +10,14 @@ import {
 import { cellAt, cellsOf, type SqlCells, toCells } from '../sql/cells.ts'
 import { type SqlColumn, toSqlTime } from '../sql/fields.ts'
 import { toSqlText } from '../sql/text.ts'
-import { type AlikeUpdates, columnsSet, groupAlike, valueSet } from '../sql/updates.ts'
+import {
+  type AlikeUpdates,
+  aloneOf,
+  columnsSet,
+  groupAlike,
+  GuardedStatements,
+  valueSet,
+} from '../sql/updates.ts'
 import { statusGuard, whereToSql } from '../sql/where.ts'
 import { type SqliteDriver } from './driver.ts'
 import { writeChildren } from './insert.ts'
@@ -47,11 +54,20 @@ export function updateRows(
   return ids
 }
 
+/** Whether the update is one statement: of one row whose list of children stays as it is. */
+export function isPlainUpdate(updates: ReadonlyArray<DurableStorageGuardedUpdate>): boolean {
+  return updates.length === 1 && updates[0]?.update.childrenTasks === undefined
+}
+
 /** Changes each row whose guard holds; gives the ids of those. */
 export function updateRowsGuarded(
   driver: SqliteDriver,
   updates: ReadonlyArray<DurableStorageGuardedUpdate>,
 ): Array<string> {
+  const [only] = updates
+  if (only !== undefined && isPlainUpdate(updates)) {
+    return updateRow(driver, only) ? [only.executionId] : []
+  }
   // What cannot be stored is refused before anything is written.
   const groups = groupAlike(updates).map(prepareGroup)
   const changed: Array<string> = []
@@ -68,6 +84,21 @@ export function updateRowsGuarded(
     }
   }
   return changed
+}
+
+/** Whether the row was changed. */
+function updateRow(driver: SqliteDriver, one: DurableStorageGuardedUpdate): boolean {
+  const alike = aloneOf(one)
+  if (alike === undefined) {
+    return false
+  }
+  const { executionId, leaseId, update } = one
+  const values = alike.columns.map((column) => valueSet(update, column))
+  values.push(toSqlText(executionId))
+  if (leaseId !== undefined) {
+    values.push(toSqlText(leaseId))
+  }
+  return driver.prepare(TEXTS.of(alike)).run(values) > 0
 }
 
 /** Moves the lapse of each lease that still holds; gives those. */
@@ -92,26 +123,28 @@ function prepareGroup(alike: AlikeUpdates): {
   cells: Array<SqlCells>
   children: Array<string | undefined> | undefined
 } {
-  const { members, guard, hasLease } = alike
+  const { members, hasLease } = alike
   const columns = alike.columns.filter(isInTable)
   const updates = members.map(({ update }) => update)
   const cells = columns.map((column) => cellsOf(column, updates))
   cells.push(toCells(members.map(({ executionId }) => toSqlText(executionId))))
-  let condition = 'execution_id = ?'
-  if (guard !== '') {
-    condition += ` and ${guard}`
-  }
   if (hasLease) {
-    condition += ' and lease_id = ?'
     cells.push(toCells(members.map(({ leaseId = '' }) => toSqlText(leaseId))))
   }
   return {
     alike,
-    sql: `update ${EXECUTIONS_TABLE} set ${settings(columns)} where ${condition}`,
+    sql: TEXTS.of(alike),
     cells,
     children: columns.length === alike.columns.length ? undefined : updates.map(childrenText),
   }
 }
+
+const TEXTS = new GuardedStatements(({ columns, guard, hasLease }) => {
+  const set = settings(columns.filter(isInTable))
+  const isGuarded = guard === '' ? '' : ` and ${guard}`
+  const isHeld = hasLease ? ' and lease_id = ?' : ''
+  return `update ${EXECUTIONS_TABLE} set ${set} where execution_id = ?${isGuarded}${isHeld}`
+})
 
 function settings(columns: ReadonlyArray<SqlColumn>): string {
   return columns.map(({ name }) => `${name} = ?`).join(', ')
