@@ -4,7 +4,7 @@ import { type DurableStorage } from 'durable-execution'
 
 import { timed } from '../batches.ts'
 import { openOurs } from '../engines/ours.ts'
-import { type Metrics } from '../measure/metrics.ts'
+import { megabytes, type Metrics } from '../measure/metrics.ts'
 import { median } from '../measure/quantile.ts'
 import { BASE_CHILDREN, CHILDREN, lineMetrics } from './lines.ts'
 
@@ -30,7 +30,7 @@ export async function measureFanOuts(storage: DurableStorage): Promise<Metrics> 
     micros[children] = (ms * 1_000) / children
     metrics[`children${children}Seconds`] = ms / 1_000
     // The most that it ever held, since it gives back what it can.
-    metrics[`children${children}RssMb`] = (process.resourceUsage().maxRSS * 1_024) / 1e6
+    metrics[`children${children}RssMb`] = megabytes(process.resourceUsage().maxRSS * 1_024)
   }
   await worker.stop()
   await session.close()

@@ -24,7 +24,12 @@ export function costOf(usage: Usage, count: number, thing: 'Task' | 'Workflow'):
   })
 }
 
-/** The memory that this process holds now, in megabytes. */
+/** Bytes as megabytes of 1,048,576 bytes, as `top` counts them. */
+export function megabytes(bytes: number): number {
+  return bytes / 2 ** 20
+}
+
+/** The memory that this process holds now, in such megabytes. */
 export function rssMb(): number {
-  return process.memoryUsage.rss() / 1e6
+  return megabytes(process.memoryUsage.rss())
 }

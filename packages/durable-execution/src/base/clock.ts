@@ -83,33 +83,6 @@ export function nextTurn(clock: Clock): Promise<void> {
   })
 }
 
-/**
- * What the work comes to, if it ends within the time; else rejects with an error that says the message. Work that goes on is
- * left alone. Not by `Promise.race`: what never settles would hold the answer for as long as it is held.
- */
-export async function withinLimit<T>(
-  clock: Clock,
-  work: Promise<T>,
-  limitMs: Millis,
-  message: string,
-): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const timer = clock.setTimer(limitMs, () => {
-      reject(new Error(message))
-    })
-    Promise.resolve(work).then(
-      (answer) => {
-        timer.cancel()
-        resolve(answer)
-      },
-      (error: unknown) => {
-        timer.cancel()
-        reject(error)
-      },
-    )
-  })
-}
-
 /** Whether the work ended within the time; with `Infinity` it is waited for. Work that goes on is left alone. */
 export async function endsWithin(clock: Clock, work: Promise<unknown>, limitMs: Millis): Promise<boolean> {
   if (limitMs === Infinity) {

@@ -39,9 +39,15 @@ const ENDED_BEFORE_CLEARING = 1_000
 
 /** Timers of one length: they come due in the order in which they were set. */
 class Lane<T> {
+  readonly #onEnded: () => void
   #timers: Array<QueuedTimer<T>> = []
   #head = 0
   #ended = 0
+
+  /** `onEnded` hears of each timer that has fired or was cancelled. */
+  constructor(onEnded: () => void) {
+    this.#onEnded = onEnded
+  }
 
   add(dueAt: Millis, item: T): QueuedTimer<T> {
     this.#skipEnded()
@@ -57,6 +63,7 @@ class Lane<T> {
 
   ended(): void {
     this.#ended += 1
+    this.#onEnded()
   }
 
   /** The timer that is due first, if there is one. */
@@ -89,10 +96,20 @@ export class TimerQueue<T> {
   readonly #onDue: (item: T) => void
   readonly #lanes = new Map<Millis, Lane<T>>()
   #armed: { dueAt: Millis; timer: Timer } | undefined
+  #lingers = true
 
   constructor(clock: Clock, onDue: (item: T) => void) {
     this.#clock = clock
     this.#onDue = onDue
+  }
+
+  /**
+   * Whether the timer of the clock stays when what it was for is cancelled, since the next one needs it soon. Where not, nothing is left of it
+   * once nothing waits.
+   */
+  linger(lingers: boolean): void {
+    this.#lingers = lingers
+    this.#rest()
   }
 
   /** Calls `onDue` with the item `ms` after `since`, a moment of the monotonic clock; it does not keep the process alive. */
@@ -100,7 +117,7 @@ export class TimerQueue<T> {
     let lane = this.#lanes.get(ms)
     if (lane === undefined) {
       this.#dropEmptyLanes()
-      lane = new Lane<T>()
+      lane = new Lane<T>(() => this.#rest())
       this.#lanes.set(ms, lane)
     }
     const timer = lane.add(since + ms, item)
@@ -116,11 +133,16 @@ export class TimerQueue<T> {
     this.#disarm()
   }
 
+  #rest(): void {
+    if (!this.#lingers && [...this.#lanes.values()].every((lane) => lane.first() === undefined)) {
+      this.#disarm()
+    }
+  }
+
   #armedFor(): Millis {
     return this.#armed?.dueAt ?? Infinity
   }
 
-  // The timer of the clock stays when what it was for is cancelled: most often the next one needs it soon.
   #arm(dueAt: Millis): void {
     this.#disarm()
     const timer = this.#clock.setTimer(dueAt - this.#clock.monotonicNow(), () => this.#fire())

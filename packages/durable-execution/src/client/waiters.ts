@@ -1,7 +1,9 @@
 /** Those who wait for executions to finish: told in memory, hinted at by the storage, or else looking now and then. */
 
 import { type CancelSignal } from '../base/cancel.ts'
-import { type Clock, type Millis } from '../base/clock.ts'
+import { type Clock, type Millis, type Timer } from '../base/clock.ts'
+import { LIMITS } from '../base/limits.ts'
+import { TimerQueue } from '../base/timer-queue.ts'
 import { type ExecutionRow, type LeanRow } from '../machine/execution.ts'
 
 type Waiter = {
@@ -14,11 +16,25 @@ export class Waiters {
   readonly #onCount: (count: number) => void
   readonly #byId = new Map<string, Set<Waiter>>()
   #count = 0
+  readonly #looks: TimerQueue<() => void>
+  /** How many wait to be told just now, and would be cut off if the process ended. */
+  #waiting = 0
+  #isAlive = false
+  #keepAlive: Timer | undefined
 
   /** `onCount` hears how many wait: while somebody does, hints are worth listening for. */
   constructor(clock: Clock, onCount: (count: number) => void) {
     this.#clock = clock
     this.#onCount = onCount
+    this.#looks = new TimerQueue(clock, (look) => look())
+    this.#looks.linger(false)
+  }
+
+  /** Whether something else keeps the process alive from now on, as an executor that works does. */
+  processIsAlive(isAlive: boolean): void {
+    this.#isAlive = isAlive
+    this.#looks.linger(isAlive)
+    this.#keepProcessAlive()
   }
 
   /** Whether somebody in this process waits for the execution. */
@@ -89,14 +105,15 @@ export class Waiters {
     return {
       next: async (intervalMs) => {
         if (!isTold) {
+          this.#waits(1)
           await new Promise<void>((resolve) => {
-            // Somebody awaits this: the process must not end meanwhile.
-            const timer = this.#clock.setTimer(intervalMs, resolve, { keepsProcessAlive: true })
+            const timer = this.#looks.set(this.#clock.monotonicNow(), intervalMs, resolve)
             resolveNext = (): void => {
               timer.cancel()
               resolve()
             }
           })
+          this.#waits(-1)
           resolveNext = undefined
         }
         isTold = false
@@ -109,6 +126,22 @@ export class Waiters {
         signal?.clearOnCancelled(tell)
         this.#remove(executionId, waiter)
       },
+    }
+  }
+
+  #waits(change: number): void {
+    this.#waiting += change
+    this.#keepProcessAlive()
+  }
+
+  // Somebody awaits this: the process must not end meanwhile.
+  #keepProcessAlive(): void {
+    const isNeeded = this.#waiting > 0 && !this.#isAlive
+    if (isNeeded && this.#keepAlive === undefined) {
+      this.#keepAlive = this.#clock.setTimer(LIMITS.delayMs, () => {}, { keepsProcessAlive: true })
+    } else if (!isNeeded && this.#keepAlive !== undefined) {
+      this.#keepAlive.cancel()
+      this.#keepAlive = undefined
     }
   }
 

@@ -4,6 +4,7 @@ import { type Millis } from '../base/clock.ts'
 import { type Doors } from '../base/doors.ts'
 import { type Logger } from '../base/logger.ts'
 import { type Serializer } from '../base/serializer.ts'
+import { type TimeLimits } from '../base/time-limits.ts'
 import { type StoreDoors } from '../store/decision.ts'
 import { type Effects } from '../store/effects.ts'
 import { type Share } from '../store/share.ts'
@@ -19,6 +20,8 @@ export type Engine = {
   logger: Logger
   serializer: Serializer
   registry: TaskRegistry
+  /** Gives up on work that takes too long; behind one timer for all. */
+  limits: TimeLimits
   transact: Transact
   /** How a function of the user's shares a transaction with us; undefined where the storage cannot do that. */
   share: () => Share | undefined

@@ -35,7 +35,10 @@ export class Enqueuer {
     options: Options,
   ): Promise<DurableTaskHandle<TOutput>> {
     const definition = this.#runtime.engine.registry.getOrThrow(taskId)
-    await this.#runtime.knowTime()
+    const knowing = this.#runtime.knowTime()
+    if (knowing !== undefined) {
+      await knowing
+    }
     const prepared = prepareExecution(definition, input, options, this.#doors)
     const { row, key } = prepared instanceof Promise ? await prepared : prepared
     const transaction = options?.transaction ?? undefined
@@ -59,7 +62,10 @@ export class Enqueuer {
     options: Options,
   ): Promise<Array<DurableTaskHandle<TOutput>>> {
     const definition = this.#runtime.engine.registry.getOrThrow(taskId)
-    await this.#runtime.knowTime()
+    const knowing = this.#runtime.knowTime()
+    if (knowing !== undefined) {
+      await knowing
+    }
     const { rows: all, keys } = await prepareExecutions(definition, inputs, options, this.#doors)
     const rows = keys === undefined ? all : [...new Set(all)]
     const transaction = options?.transaction ?? undefined

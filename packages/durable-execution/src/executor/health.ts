@@ -17,8 +17,6 @@ export type DurableExecutorHealth = {
   problems: Array<string>
 }
 
-type Moment = { monotonicAt: Millis; at: Date }
-
 // What SQLite and Postgres say when there is no room left.
 const DISK_FULL = /SQLITE_FULL|disk is full|disk full|No space left|ENOSPC|53100/i
 
@@ -33,8 +31,8 @@ const FAILING_FOR_MS = 10_000
 export class Health implements StorageObserver {
   readonly #clock: Clock
   readonly #expireMs: Millis
-  /** When the first question was asked that nothing was answered to since. */
-  #unansweredSince: Moment | undefined
+  /** When the first question was asked that nothing was answered to since, on the monotonic clock. */
+  #unansweredSince: Millis | undefined
   #error: { thrown: unknown } | undefined
   /** When a write last found no room, on the monotonic clock. */
   #fullAt: Millis | undefined
@@ -59,13 +57,13 @@ export class Health implements StorageObserver {
   }
 
   onAsk(): void {
-    this.#unansweredSince ??= this.#moment()
+    this.#unansweredSince ??= this.#clock.monotonicNow()
   }
 
   onAnswer(): void {
     if (this.#unansweredSince !== undefined) {
       const now = this.#clock.monotonicNow()
-      const silentMs = now - this.#unansweredSince.monotonicAt
+      const silentMs = now - this.#unansweredSince
       if (silentMs > FAILING_FOR_MS) {
         this.#backAt = now
       }
@@ -84,7 +82,7 @@ export class Health implements StorageObserver {
   }
 
   onFailure(error: unknown): void {
-    this.#unansweredSince ??= this.#moment()
+    this.#unansweredSince ??= this.#clock.monotonicNow()
     this.#error = { thrown: error }
     const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
     if (DISK_FULL.test(`${String(code)} ${messageOf(error)}`)) {
@@ -101,11 +99,13 @@ export class Health implements StorageObserver {
   }): DurableExecutorHealth {
     const problems: Array<string> = []
     const limitMs = 3 * facts.pollMs
-    const since = this.#unansweredSince
-    const isAway = since !== undefined && this.#clock.monotonicNow() - since.monotonicAt > limitMs
+    const silentMs =
+      this.#unansweredSince === undefined ? 0 : this.#clock.monotonicNow() - this.#unansweredSince
+    const isAway = silentMs > limitMs
     if (isAway) {
+      const since = new Date(this.#clock.now() - silentMs)
       const reason = this.#error === undefined ? '' : `: ${messageOf(this.#error.thrown)}`
-      problems.push(`The storage has not answered since ${since.at.toISOString()}${reason}`)
+      problems.push(`The storage has not answered since ${since.toISOString()}${reason}`)
     }
     if (this.#fullAt !== undefined && this.#clock.monotonicNow() - this.#fullAt <= FULL_FOR_MS) {
       problems.push('The disk of the storage is full')
@@ -136,9 +136,5 @@ export class Health implements StorageObserver {
       )
     }
     return { ok: problems.length === 0, problems }
-  }
-
-  #moment(): Moment {
-    return { monotonicAt: this.#clock.monotonicNow(), at: new Date(this.#clock.now()) }
   }
 }

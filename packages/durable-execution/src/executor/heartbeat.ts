@@ -57,6 +57,10 @@ export class Heartbeat {
 
   /** Runs have begun, whose lease lasts until then: from now on there is something to keep and to ask for. */
   runsStarted(deadlineAt: Millis): void {
+    if (this.#runs.size === 0) {
+      // They ended within the turn that began them.
+      return
+    }
     // An adopted claim may lapse before all that were known so far. A timer that is set for an earlier moment looks anew.
     if (this.#deadline === undefined || deadlineAt < this.#deadline.at) {
       this.#armDeadline()

@@ -2,6 +2,7 @@
 
 import { createReasonedCancelSignal } from '../base/cancel.ts'
 import { endsWithin, type Millis } from '../base/clock.ts'
+import { TimeLimits } from '../base/time-limits.ts'
 import { RecordReader } from './durable/record-reader.ts'
 import { type SentSignal, sendSignal } from '../store/signal.ts'
 import { DurableExecutionError } from '../base/errors.ts'
@@ -53,7 +54,9 @@ export class Runtime {
     this.#health = new Health(doors.clock, resolved.expireMs)
     this.#clock = new StorageClock(storage, doors.clock, resolved.expireMs)
     const registry = new TaskRegistry()
-    const transact = createTransact(storage, doors.clock, this.#health)
+    const limits = new TimeLimits(doors.clock)
+    const transact = createTransact(storage, limits, this.#health)
+    limits.linger(false)
     this.engine = {
       executorId: doors.ids.newId(),
       options: resolved,
@@ -61,6 +64,7 @@ export class Runtime {
       logger,
       serializer,
       registry,
+      limits,
       transact,
       share: createShare(storage, doors.clock, this.#health),
       store: {
@@ -156,6 +160,7 @@ export class Runtime {
   }
 
   start(): void {
+    this.#works(true)
     this.worker.start(async () => {
       this.#feed.retry()
       await this.#clock.refresh()
@@ -165,11 +170,18 @@ export class Runtime {
 
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true
+    this.#works(false)
     this.#cancelRuns()
     await this.worker.stop(graceMs)
     this.#telling.flush()
     this.#feed.want('worker', false)
     await endsWithin(this.engine.doors.clock, this.#feed.settled(), LIMITS.unlistenMs)
+  }
+
+  /** While it works there are calls all the time, and the process is kept alive; before and after nothing of it is left when nobody waits. */
+  #works(isWorking: boolean): void {
+    this.engine.limits.linger(isWorking)
+    this.handleDoors.waiters.processIsAlive(isWorking)
   }
 
   #pollMs(): Millis {
@@ -184,12 +196,11 @@ export class Runtime {
   }
 
   /** A client's clock may be wrong by hours, and what it enqueues is due by the storage's. */
-  async knowTime(): Promise<void> {
-    if (!this.#clock.isUnknown) {
-      return
-    }
+  knowTime(): Promise<void> | undefined {
     const { clock, random } = this.engine.doors
-    await withUserTries(async () => await this.#clock.refresh(), clock, random)
+    return this.#clock.isUnknown
+      ? withUserTries(async () => await this.#clock.refresh(), clock, random)
+      : undefined
   }
 
   /** Sends a signal to an execution. */

@@ -54,14 +54,18 @@ export class Starter {
     await this.#starting.run(async () => {
       const { kept, surplus } = this.#suspects.part(rows)
       // Before the first is started: it may end the process at once, and what is held then is lost once more.
-      await this.#giveBack(surplus)
+      if (surplus.length > 0) {
+        await this.#giveBack(surplus)
+      }
       const refused = await this.#startMost(kept, deadlineAt)
       letGo()
       if (kept.length > refused.length) {
         this.#onRunsStarted(deadlineAt)
       }
-      // Most often during shutdown.
-      await this.#giveBack(refused)
+      if (refused.length > 0) {
+        // Most often during shutdown.
+        await this.#giveBack(refused)
+      }
     })
   }
 
@@ -75,18 +79,21 @@ export class Starter {
     const { registry } = this.#engine
     const { clock } = this.#engine.doors
     const refused: Array<ExecutionRow> = []
-    let turnEndsAt = clock.monotonicNow() + TURN_MS
+    let turnEndsAt: Millis | undefined
     for (const row of rows) {
-      if (clock.monotonicNow() >= turnEndsAt) {
+      let now = clock.monotonicNow()
+      turnEndsAt ??= now + TURN_MS
+      if (now >= turnEndsAt) {
         await nextTurn(clock)
-        turnEndsAt = clock.monotonicNow() + TURN_MS
+        now = clock.monotonicNow()
+        turnEndsAt = now + TURN_MS
       }
       const definition = registry.get(row.taskId)
       if (this.#runs.isActive(row.executionId)) {
         // It could be claimed, so the run that is still at it here has lost its lease.
         this.#runs.dropById(row.executionId, new DurableExecutionCancelledError('Task lost its lease'))
         refused.push(row)
-      } else if (definition === undefined || this.#isOver || clock.monotonicNow() >= deadlineAt) {
+      } else if (definition === undefined || this.#isOver || now >= deadlineAt) {
         refused.push(row)
       } else {
         this.#runs.start(row, definition, deadlineAt)

@@ -68,7 +68,7 @@ export class Worker {
     })
     // A renewal that hangs must not outlast the lease it is for.
     const renewLimitMs = Math.min(LIMITS.storageCallMs, Math.max(1_000, engine.options.expireMs / 3))
-    const transact = createTransact(storage, engine.doors.clock, health, renewLimitMs)
+    const transact = createTransact(storage, engine.limits, health, renewLimitMs)
     this.#heartbeat = new Heartbeat(engine, this.#runs, late, transact)
     const suspects = new Suspects(this.#runs)
     const starter = new Starter(engine, this.#runs, suspects, (deadlineAt) =>

@@ -142,10 +142,8 @@ export class Inserter {
     this.#inserted(rows, early === undefined ? undefined : { ...early, claimed })
   }
 
-  async #insertRows(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
-    await this.#transact(async (tx) => await insertRows(tx, rows), {
-      oneCall: rows.length <= LIMITS.rowsPerInsert,
-    })
+  #insertRows(rows: ReadonlyArray<ExecutionRow>): Promise<void> {
+    return this.#transact((tx) => insertRows(tx, rows), { oneCall: rows.length <= LIMITS.rowsPerInsert })
   }
 
   /** Inserts what is not there, and gives what is there as the first try wrote it. Somebody may be quicker, again and again. */

@@ -1,9 +1,10 @@
 /** Runs one transaction against whatever storage it is, and says how that went. */
 
-import { type Clock, type Millis, withinLimit } from '../base/clock.ts'
+import { type Clock, type Millis } from '../base/clock.ts'
 import { DurableExecutionError } from '../base/errors.ts'
 import { LIMITS } from '../base/limits.ts'
 import { jitter, type Random } from '../base/random.ts'
+import { type TimeLimits } from '../base/time-limits.ts'
 import { type DurableStorage, type DurableStorageTx } from '../storage/contract.ts'
 
 type TransactionHint = { oneCall?: boolean }
@@ -24,20 +25,16 @@ export type StorageObserver = {
  */
 export function createTransact(
   storage: DurableStorage,
-  clock: Clock,
+  limits: TimeLimits,
   observer: StorageObserver,
   limitMs: Millis = LIMITS.storageCallMs,
 ): Transact {
+  const tooLate = `The storage did not answer within ${limitMs} ms`
   return async (fn, hint) => {
     observer.onAsk()
     try {
       // Looked up at each call: a wrapper may put another function there.
-      const answer = await withinLimit(
-        clock,
-        storage.withTransaction(fn, hint),
-        limitMs,
-        `The storage did not answer within ${limitMs} ms`,
-      )
+      const answer = await limits.within(storage.withTransaction(fn, hint), limitMs, tooLate)
       observer.onAnswer()
       return answer
     } catch (error) {
@@ -116,8 +113,11 @@ export async function withOperation<T>(
   fast: (tx: DurableStorageTx) => Promise<T>,
   slow: (tx: DurableStorageTx) => Promise<T>,
 ): Promise<T> {
-  const lacks = lacking.get(transact) ?? new Set()
-  lacking.set(transact, lacks)
+  let lacks = lacking.get(transact)
+  if (lacks === undefined) {
+    lacks = new Set()
+    lacking.set(transact, lacks)
+  }
   if (!lacks.has(operation)) {
     const answer = await transact(
       async (tx) => (tx[operation] === undefined ? undefined : { value: await fast(tx) }),

@@ -1,7 +1,8 @@
 /** What the rows say of the time to come: when the next of them is due, and whether something is overdue already. */
 
-import { type Millis, systemClock, withinLimit } from '../base/clock.ts'
+import { type Millis, systemClock } from '../base/clock.ts'
 import { LIMITS } from '../base/limits.ts'
+import { TimeLimits } from '../base/time-limits.ts'
 import { FINISHED_STATUSES } from '../machine/status.ts'
 import { type DurableStorage } from '../storage/contract.ts'
 
@@ -30,14 +31,11 @@ const MOST_ROWS = 1_000
 // A storage that does not answer must not hang the test. Real time.
 const LONGEST_LOOK_MS = 5_000
 
+const limits = new TimeLimits(systemClock)
+
 export async function lookAhead(storage: DurableStorage, now: Millis): Promise<Ahead> {
   try {
-    return await withinLimit(
-      systemClock,
-      readAhead(storage, now),
-      LONGEST_LOOK_MS,
-      'The storage does not answer',
-    )
+    return await limits.within(readAhead(storage, now), LONGEST_LOOK_MS, 'The storage does not answer')
   } catch {
     // A storage that fails on purpose fails here too: nothing is known, and time goes on in growing steps.
     return { running: [], nextStartAtMs: undefined, isOverdue: true, signature: 'unknown' }

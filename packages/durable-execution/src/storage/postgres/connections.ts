@@ -1,16 +1,19 @@
 /** Where connections come from: a pool of our own, or the user's. */
 
-import { endsWithin, systemClock, withinLimit } from '../../base/clock.ts'
+import { endsWithin, systemClock } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
+import { type MaybePromise } from '../../base/promise.ts'
 import { type Answer, ask, type Given, pass, type PostgresPool, type PostgresPoolClient } from './driver.ts'
 import { isOnlyAboutStatement, isRefusedSetting } from './failures.ts'
 import { MemoryKeeping } from './keep-memory.ts'
+import { type CountingPool, KeptClients } from './kept-clients.ts'
 import { type CheckedOptions, MAX_CONNECTIONS } from './options.ts'
 import { connectionOptions } from './settings.ts'
 
 /** Lends connections. */
 export type Connections = {
-  lend: () => Promise<Loan>
+  /** A promise where one must be waited for. */
+  lend: () => MaybePromise<Loan>
   /** How many there may be at a time. */
   readonly max: number
   /** Whether they were opened here, and nobody refused the settings that they begin with. */
@@ -23,40 +26,38 @@ export type Connections = {
 export class Loan {
   readonly client: PostgresPoolClient
   readonly #limitMs: number | undefined
+  readonly #keeper: KeptClients | undefined
 
-  /** Without an answer after `limitMs` a statement is given up. */
-  constructor(client: PostgresPoolClient, limitMs: number | undefined) {
+  /** Without an answer after `limitMs` a statement is given up. A client of our own pool goes back to the `keeper`. */
+  constructor(client: PostgresPoolClient, limitMs?: number, keeper?: KeptClients) {
     this.client = client
     this.#limitMs = limitMs
-    // While it is lent the pool does not listen, and the loss of the connection would end the process.
-    client.on('error', ignore)
+    this.#keeper = keeper
+    if (keeper === undefined) {
+      // While it is lent the pool does not listen, and the loss of the connection would end the process.
+      client.on('error', ignore)
+    }
   }
 
   /** Runs one statement; see {@link ask}. */
   ask(text: string, values?: Array<Given>, name?: string): Promise<Answer> {
-    return this.#limited(ask(this.client, text, values, name))
+    return ask(this.client, text, values, name, this.#limitMs)
   }
 
   /** Runs one statement of the user's; see {@link pass}. */
   pass(query: object): Promise<unknown> {
-    return this.#limited(pass(this.client, query))
-  }
-
-  #limited<T>(answer: Promise<T>): Promise<T> {
-    return this.#limitMs === undefined
-      ? answer
-      : withinLimit(
-          systemClock,
-          answer,
-          this.#limitMs,
-          `The server did not answer within ${this.#limitMs} ms`,
-        )
+    return pass(this.client, query, this.#limitMs)
   }
 
   /** Gives it back. After an error that may have broken it it is closed instead. */
   end(error?: unknown): void {
-    this.client.off('error', ignore)
-    this.client.release(error !== undefined && !isOnlyAboutStatement(error))
+    const isBroken = error !== undefined && !isOnlyAboutStatement(error)
+    if (this.#keeper === undefined) {
+      this.client.off('error', ignore)
+      this.client.release(isBroken)
+    } else {
+      this.#keeper.giveBack(this.client, isBroken)
+    }
   }
 }
 
@@ -67,12 +68,13 @@ export type LoneClient = Pick<PostgresPoolClient, 'query' | 'on' | 'off'> & {
   end: () => Promise<void>
 }
 
-type OwnPool = PostgresPool & { end: () => Promise<void> }
+type DriverPool = CountingPool & { end: () => Promise<void> }
+type OwnPool = { pool: DriverPool; kept: KeptClients }
 type OwnClient = LoneClient & { connect: () => Promise<unknown> }
 
 /** What is used of the module `pg`. */
 type Driver = {
-  Pool: new (config: Record<string, unknown>) => OwnPool
+  Pool: new (config: Record<string, unknown>) => DriverPool
   Client: new (config: Record<string, unknown>) => OwnClient
 }
 
@@ -136,7 +138,7 @@ export async function endClient(client: LoneClient): Promise<void> {
 function connectionsOf(pool: PostgresPool): Connections {
   const unguard = guard(pool)
   return {
-    lend: () => lendFrom(pool),
+    lend: async () => new Loan(await pool.connect()),
     max: maxOf(pool),
     areOwn: () => false,
     close: () => {
@@ -152,6 +154,7 @@ function openConnections(
   statementTimeoutMs: number,
 ): Connections {
   let opening: Promise<OwnPool> | undefined
+  let opened: OwnPool | undefined
   let isRefused = false
   const limitMs = statementTimeoutMs + LATE_REPLY_MS
   const memoryKeeping = new MemoryKeeping()
@@ -168,37 +171,47 @@ function openConnections(
       ...settings,
     })
     guard(pool)
-    return pool
+    opened = { pool, kept: new KeptClients(pool) }
+    return opened
+  }
+  const close = async ({ pool, kept }: OwnPool): Promise<void> => {
+    kept.close()
+    await pool.end()
+  }
+  const withMemory = (loan: Loan): MaybePromise<Loan> =>
+    (isRefused ? undefined : memoryKeeping.lent(loan)?.then(() => loan)) ?? loan
+  const lendAnew = async (): Promise<Loan> => {
+    opening ??= open({ options: connectionOptions(statementTimeoutMs) })
+    const used = opening
+    try {
+      return await withMemory(await lendFrom(await used, limitMs))
+    } catch (error) {
+      if (!isRefusedSetting(error)) {
+        throw error
+      }
+      // A pooler that takes no settings: each transaction makes its own.
+      isRefused = true
+      if (opening === used) {
+        opening = open({})
+        void used.then(close).catch(() => {})
+      }
+      return await lendFrom(await opening, limitMs)
+    }
   }
   return {
-    lend: async () => {
-      opening ??= open({ options: connectionOptions(statementTimeoutMs) })
-      const used = opening
-      try {
-        const loan = await lendFrom(await used, limitMs)
-        if (!isRefused) {
-          await memoryKeeping.lent(loan)
-        }
-        return loan
-      } catch (error) {
-        if (!isRefusedSetting(error)) {
-          throw error
-        }
-        // A pooler that takes no settings: each transaction makes its own.
-        isRefused = true
-        if (opening === used) {
-          opening = open({})
-          void used.then((pool) => pool.end()).catch(() => {})
-        }
-        return await lendFrom(await opening, limitMs)
-      }
+    lend: () => {
+      const client = opened?.kept.take()
+      return client === undefined ? lendAnew() : withMemory(new Loan(client, limitMs, opened?.kept))
     },
     max: maxConnections,
     areOwn: () => !isRefused,
     close: async () => {
-      const pool = await opening?.catch(() => undefined)
+      const own = await opening?.catch(() => undefined)
       opening = undefined
-      await pool?.end()
+      opened = undefined
+      if (own !== undefined) {
+        await close(own)
+      }
     },
   }
 }
@@ -224,8 +237,8 @@ function maxOf(pool: PostgresPool & { options?: { max?: unknown } | undefined })
   return typeof max === 'number' && max >= 1 ? max : MAX_CONNECTIONS
 }
 
-async function lendFrom(pool: PostgresPool, limitMs?: number): Promise<Loan> {
-  return new Loan(await pool.connect(), limitMs)
+async function lendFrom({ pool, kept }: OwnPool, limitMs: number): Promise<Loan> {
+  return new Loan(await pool.connect(), limitMs, kept)
 }
 
 async function importDriver(): Promise<Driver> {

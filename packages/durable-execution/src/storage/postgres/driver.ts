@@ -1,5 +1,7 @@
 /** What the storage needs of `pg`, by shape alone, and how it asks a statement. */
 
+import { systemClock } from '../../base/clock.ts'
+import { TimeLimits } from '../../base/time-limits.ts'
 import { type SqlValue } from '../sql/fields.ts'
 
 /**
@@ -89,11 +91,14 @@ const BIGINT = 20
 const DOUBLE = 701
 const NUMBERS: ReadonlySet<number> = new Set([SMALLINT, INTEGER, BIGINT, DOUBLE])
 
+const limits = new TimeLimits(systemClock)
+
 const asItIs = (text: string): unknown => text
 const TYPES: PostgresQuery['types'] = { getTypeParser: (oid) => (NUMBERS.has(oid) ? Number : asItIs) }
 
 /**
- * Runs one statement. Without values it may be several, parted by semicolons, answered by the last.
+ * Runs one statement. Without values it may be several, parted by semicolons, answered by the last. Without an answer after `limitMs` it
+ * is given up.
  *
  * Asked by callback, for what an answer costs in Node 24: where `pg` gives a promise or has a `query_timeout`, it assigns
  * a function to a property of the query in place. V8 makes such a function in the old generation, and what it leads to, here all
@@ -104,26 +109,37 @@ export function ask(
   text: string,
   values: Array<Given> = [],
   name?: string,
+  limitMs?: number,
 ): Promise<Answer> {
   const query: PostgresQuery = { text, values, rowMode: 'array', types: TYPES }
   if (name !== undefined) {
     query.name = name
   }
-  return answerTo(client, query, lastOf)
+  return answerTo(client, query, lastOf, limitMs)
 }
 
 /** Runs what the user asks, in any form that the driver takes; gives what it answers. */
-export function pass(client: Pick<PostgresPoolClient, 'query'>, query: object): Promise<unknown> {
-  return answerTo(client, query as PostgresQuery, (answer) => answer)
+export function pass(
+  client: Pick<PostgresPoolClient, 'query'>,
+  query: object,
+  limitMs?: number,
+): Promise<unknown> {
+  return answerTo(client, query as PostgresQuery, (answer) => answer, limitMs)
 }
 
 function answerTo<T>(
   client: Pick<PostgresPoolClient, 'query'>,
   query: PostgresQuery,
   read: (answer: unknown) => T,
+  limitMs: number | undefined,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
+    const timer =
+      limitMs === undefined
+        ? undefined
+        : limits.set(limitMs, () => reject(new Error(`The server did not answer within ${limitMs} ms`)))
     const returned = client.query(query, (error, answer) => {
+      timer?.cancel()
       if (error === undefined || error === null) {
         resolve(read(answer))
       } else {

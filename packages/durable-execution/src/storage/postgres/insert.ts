@@ -4,11 +4,13 @@ import { DurableExecutionError } from '../../base/errors.ts'
 import { type ExecutionRow } from '../../machine/execution.ts'
 import { alreadyExistsMessage } from '../contract.ts'
 import { cellsOf } from '../sql/cells.ts'
-import { SQL_COLUMNS } from '../sql/fields.ts'
+import { SQL_COLUMNS, type SqlValue } from '../sql/fields.ts'
+import { OneRow } from '../sql/one-row.ts'
 import { fromSqlText } from '../sql/text.ts'
 import { type Column, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
 import { takenId } from './failures.ts'
+import { expressionsOf, USUAL_WHEN_NEW } from './one-row.ts'
 import { typeOf } from './schema.ts'
 import { type Call } from './session.ts'
 import { idsOf } from './statements.ts'
@@ -69,6 +71,31 @@ function insertStatement(
   table: string,
   rows: ReadonlyArray<ExecutionRow>,
 ): { text: string; values: Array<Given> } {
+  const [only] = rows
+  return rows.length === 1 && only !== undefined ? insertOne(table, only) : insertMany(table, rows)
+}
+
+const oneRowOfTable = new Map<string, OneRow<string>>()
+
+function insertOne(table: string, row: ExecutionRow): { text: string; values: Array<Given> } {
+  let oneRow = oneRowOfTable.get(table)
+  if (oneRow === undefined) {
+    oneRow = new OneRow(SQL_COLUMNS, USUAL_WHEN_NEW, (parts) => {
+      const present = parts.filter(({ kind }) => kind !== 'null')
+      const names = present.map(({ column }) => column.name)
+      const given = expressionsOf(present, USUAL_WHEN_NEW, 0)
+      return `insert into ${table} (${names.join(', ')}) select ${given.join(', ')}`
+    })
+    oneRowOfTable.set(table, oneRow)
+  }
+  const values: Array<SqlValue> = []
+  return { text: oneRow.of(row, values), values }
+}
+
+function insertMany(
+  table: string,
+  rows: ReadonlyArray<ExecutionRow>,
+): { text: string; values: Array<Given> } {
   const named: Array<{ name: string; column: Column }> = []
   for (const column of SQL_COLUMNS) {
     const cells = cellsOf(column, rows)
@@ -85,8 +112,7 @@ function insertStatement(
   // An id that all rows have is no list, and would insert one row: it stands there as often as it was given.
   const from = source === '' ? `generate_series(1, ${rows.length})` : source
   const names = named.map(({ name }) => name).join(', ')
-  const selected = `select ${expressions.join(', ')}${rows.length === 1 ? '' : ` from ${from}`}`
-  return { text: `insert into ${table} (${names}) ${selected}`, values }
+  return { text: `insert into ${table} (${names}) select ${expressions.join(', ')} from ${from}`, values }
 }
 
 function chunksOf(rows: ReadonlyArray<ExecutionRow>): Array<Array<ExecutionRow>> {

@@ -16,22 +16,24 @@ const USES_BEFORE = 10
 export class MemoryKeeping {
   readonly #uses = new WeakMap<object, number>()
 
-  /** Called with each loan; throws what broke the connection. */
-  async lent(loan: Loan): Promise<void> {
+  /** Called with each loan; a promise where it is prepared, which rejects with what broke the connection. */
+  lent(loan: Loan): Promise<void> | undefined {
     const uses = (this.#uses.get(loan.client) ?? 0) + 1
     if (uses > USES_BEFORE) {
-      return
+      return undefined
     }
     this.#uses.set(loan.client, uses)
-    if (uses === USES_BEFORE) {
-      try {
-        await loan.ask(FREE_A_LARGE_BLOCK)
-      } catch (error) {
-        if (!isOnlyAboutStatement(error)) {
-          loan.end(error)
-          throw error
-        }
-      }
+    return uses === USES_BEFORE ? freeLargeBlock(loan) : undefined
+  }
+}
+
+async function freeLargeBlock(loan: Loan): Promise<void> {
+  try {
+    await loan.ask(FREE_A_LARGE_BLOCK)
+  } catch (error) {
+    if (!isOnlyAboutStatement(error)) {
+      loan.end(error)
+      throw error
     }
   }
 }

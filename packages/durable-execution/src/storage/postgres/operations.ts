@@ -5,6 +5,7 @@ import { fieldsNamed } from '../sql/rows.ts'
 import { claimRows } from './claim.ts'
 import { ClaimCursor } from './claim-cursor.ts'
 import { insertMissingRows, insertRows } from './insert.ts'
+import { EarlyRows } from './early-rows.ts'
 import { findBelow, lockRows, selectFields, selectIds, selectRanges, selectRows } from './read.ts'
 import { renewRows } from './renew.ts'
 import { type Call } from './session.ts'
@@ -23,14 +24,18 @@ export type PostgresOperations = {
 /** The operations on those tables. */
 export function createOperations(tables: Tables): PostgresOperations {
   const cursor = new ClaimCursor()
+  const early = new EarlyRows(tables)
   return {
-    insertTaskExecutions: (executions) => insertRows(tables.rows, executions),
+    insertTaskExecutions: (executions) => {
+      early.note(executions)
+      return insertRows(tables.rows, executions)
+    },
     insertTaskExecutionsIfMissing: (executions) => insertMissingRows(tables.rows, executions),
     getTaskExecutionIds: (where, limit) => selectIds(tables, where, limit),
     getTaskExecutions: (where, limit) => selectRows(tables, where, limit),
     updateTaskExecutions: (where, update) => updateRows(tables, where, update),
     claimTaskExecutions: (claim) => claimRows(tables, claim, cursor),
-    updateTaskExecutionsBatch: (updates) => updateRowsGuarded(tables, updates),
+    updateTaskExecutionsBatch: (updates) => updateRowsGuarded(tables, updates, early),
     lockTaskExecutions: (executionIds, options) => lockRows(tables, executionIds, options),
     getTaskExecutionFields: (executionIds, fields) => selectFields(tables, executionIds, fieldsNamed(fields)),
     renewTaskExecutions: (renew) => renewRows(tables, renew),

@@ -20,6 +20,8 @@ type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 const CALL_TRIES = 10
 const PAUSE_MS = 2
 
+const ENDED = 'The transaction has ended. Use `tx` only inside its function'
+
 // Prepared anew a statement fits, so what still fails then has another reason.
 const HEALS = 2
 
@@ -53,54 +55,81 @@ export async function runTransaction<T>(place: Place, fn: Fn<T>): Promise<T> {
  * call is whole, or has failed, when its promise settles; one that met another transaction is repeated.
  */
 export async function runOneCall<T>(place: Place, fn: Fn<T>): Promise<T> {
-  const session = new Session()
-  let isMade = false
-  const tx = wrapOperations(place.operations, (call) => {
-    session.assertUsable()
-    if (isMade) {
+  const single = new SingleCall(place)
+  try {
+    return await fn(wrapOperations(place.operations, (call) => single.make(call)))
+  } finally {
+    const underWay = single.end()
+    if (underWay !== undefined) {
+      // A call that nobody awaited is part of it all the same.
+      await Promise.allSettled([underWay])
+    }
+  }
+}
+
+/** The one call of a transaction that makes no more. */
+class SingleCall {
+  readonly #place: Place
+  #isMade = false
+  #isOver = false
+  #underWay: Promise<unknown> | undefined
+
+  constructor(place: Place) {
+    this.#place = place
+  }
+
+  make(call: Call): Promise<unknown> {
+    if (this.#isOver) {
+      throw new DurableExecutionError(ENDED, false)
+    }
+    if (this.#isMade) {
       throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
     }
-    isMade = true
-    return session.run(() => repeatOnConflict(() => callAlone(place, call), place.names))
-  })
-  try {
-    return await fn(tx)
-  } finally {
-    session.abandon()
-    await session.settled()
+    this.#isMade = true
+    this.#underWay = this.#answer(call)
+    return this.#underWay
   }
-}
 
-async function callAlone(place: Place, call: Call): Promise<unknown> {
-  // Only here do statements have names: one that turns out to be outdated ends its transaction, and nothing but
-  // a call that stands alone can be made again.
-  const transaction = new Transaction(place, place.names)
-  try {
-    if (place.scope === 'transaction') {
-      await transaction.together()
-    }
-    const answer = await call(transaction)
-    await transaction.commit()
-    return answer
-  } catch (error) {
-    await transaction.rollback(error)
-    throw error
-  }
-}
-
-async function repeatOnConflict<T>(attempt: () => Promise<T>, names: StatementNames | undefined): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
+  async #answer(call: Call): Promise<unknown> {
+    const place = this.#place
     try {
-      return await attempt()
-    } catch (error) {
-      const isRepeatable =
-        isConflict(error) || (names !== undefined && tries <= HEALS && isHealed(names, error))
-      if (!isRepeatable || tries === CALL_TRIES) {
-        throw error
+      for (let tries = 1; ; tries += 1) {
+        // Only here do statements have names: one that turns out to be outdated ends its transaction, and nothing but
+        // a call that stands alone can be made again.
+        const transaction = new Transaction(place, place.names)
+        try {
+          if (place.scope === 'transaction') {
+            await transaction.together()
+          }
+          const answer = await call(transaction)
+          const committing = transaction.commit()
+          if (committing !== undefined) {
+            await committing
+          }
+          return answer
+        } catch (error) {
+          await transaction.rollback(error)
+          if (tries === CALL_TRIES || !mayBeRepeated(place, error, tries)) {
+            throw error
+          }
+        }
+        await sleep(systemClock, systemRandom() * PAUSE_MS * 2 ** tries)
       }
+    } finally {
+      // What it gave is not kept here.
+      this.#underWay = undefined
     }
-    await sleep(systemClock, systemRandom() * PAUSE_MS * 2 ** tries)
   }
+
+  /** Takes no call any more; gives the one that is under way. */
+  end(): Promise<unknown> | undefined {
+    this.#isOver = true
+    return this.#underWay
+  }
+}
+
+function mayBeRepeated({ names }: Place, error: unknown, tries: number): boolean {
+  return isConflict(error) || (names !== undefined && tries <= HEALS && isHealed(names, error))
 }
 
 /** Whether the error was about a statement that was prepared before; if so, the next one is prepared anew. */
@@ -125,7 +154,7 @@ export class Session {
 
   assertUsable(): void {
     if (this.#isEnded) {
-      throw new DurableExecutionError('The transaction has ended. Use `tx` only inside its function', false)
+      throw new DurableExecutionError(ENDED, false)
     }
     this.#assertWhole()
   }
@@ -194,5 +223,11 @@ export function wrapOperations(
 // Returned, and not assigned where it is written: V8 makes such a function in the old generation, where it would keep the
 // rows of a batch until the next full collection.
 function callOf(prepare: Prepare, invoke: (call: Call) => unknown): (...given: Array<unknown>) => unknown {
-  return async (...given) => await invoke(prepare(...given))
+  return (...given) => {
+    try {
+      return invoke(prepare(...given))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
 }

@@ -72,19 +72,19 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   // A function of the user's may hold its connection for long: half of them are left for the engine.
   const shareTurns = new Turns(Math.max(1, Math.floor(connections.max / 2)))
   let preparing: Promise<SettingsScope> | undefined
+  let scope: SettingsScope | undefined
   let closing: Promise<void> | undefined
 
-  const tracked = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (closing !== undefined) {
-      throw new DurableExecutionError('The Postgres storage is closed', false)
-    }
-    return await underWay.run(work)
-  }
+  const tracked = <T>(work: () => Promise<T>): Promise<T> =>
+    closing === undefined
+      ? underWay.run(work)
+      : Promise.reject(new DurableExecutionError('The Postgres storage is closed', false))
   const prepared = async (): Promise<SettingsScope> => {
     preparing ??= prepare(connections, checked)
     const used = preparing
     try {
-      return await used
+      scope = await used
+      return scope
     } catch (error) {
       // The next one tries again.
       if (preparing === used) {
@@ -93,17 +93,16 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
       throw error
     }
   }
-  const placeNow = async (): Promise<Place> => {
-    const scope = await prepared()
-    return {
-      connections,
-      operations,
-      scope,
-      statementTimeoutMs: checked.statementTimeoutMs,
-      // A pool of the user's may lead anywhere, and without the settings a pooler stands between.
-      names: connections.areOwn() && scope === 'connection' ? names : undefined,
-    }
-  }
+  const placeOf = (settings: SettingsScope): Place => ({
+    connections,
+    operations,
+    scope: settings,
+    statementTimeoutMs: checked.statementTimeoutMs,
+    // A pool of the user's may lead anywhere, and without the settings a pooler stands between.
+    names: connections.areOwn() && settings === 'connection' ? names : undefined,
+  })
+  const inPlace = <T>(work: (place: Place) => Promise<T>): Promise<T> =>
+    scope === undefined ? prepared().then((known) => work(placeOf(known))) : work(placeOf(scope))
   const runAlone = async (text: string, values: Array<Given> = []): Promise<Answer['rows']> =>
     await withLoan(connections, async (loan) => (await loan.ask(text, values)).rows)
   const hints = checked.hasHints ? createHints(checked, connections, runAlone, tracked) : undefined
@@ -119,11 +118,10 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
   }
 
   return {
-    withTransaction: async (fn, hint) =>
-      await tracked(async () => {
-        const place = await placeNow()
-        return await (hint?.oneCall === true ? runOneCall(place, fn) : runTransaction(place, fn))
-      }),
+    withTransaction: (fn, hint) =>
+      tracked(() =>
+        inPlace((place) => (hint?.oneCall === true ? runOneCall(place, fn) : runTransaction(place, fn))),
+      ),
     getCurrentTime: async () =>
       await tracked(async () => {
         const [row] = await runAlone('select floor(extract(epoch from clock_timestamp()) * 1000)::bigint')
@@ -137,9 +135,7 @@ export function createPostgresStorage(options: PostgresStorageOptions): Postgres
         return joinTransaction(transaction, { operations, schema: checked.schema, hints: hints?.ofJoined })
       }),
     shareTransaction: async (use, keep) =>
-      await tracked(
-        async () => await shareTurns.take(async () => await runShared(await placeNow(), use, keep)),
-      ),
+      await tracked(async () => await shareTurns.take(() => inPlace((place) => runShared(place, use, keep)))),
     migrate: async () =>
       await tracked(async () => await withLoan(connections, (loan) => migrateSchema(loan, checked.schema))),
     close,

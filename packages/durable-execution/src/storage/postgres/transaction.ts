@@ -2,6 +2,7 @@
 
 import { endsWithin, systemClock } from '../../base/clock.ts'
 import { DurableExecutionError } from '../../base/errors.ts'
+import { type MaybePromise } from '../../base/promise.ts'
 import { type Connections, type Loan } from './connections.ts'
 import { type Answer, type Given } from './driver.ts'
 import { type StatementNames } from './names.ts'
@@ -43,7 +44,8 @@ export class Transaction implements Statements {
   }
 
   async run(text: string, values: Array<Given>): Promise<Answer['rows']> {
-    const loan = await this.#lend()
+    const lent = this.#lend()
+    const loan = lent instanceof Promise ? await lent : lent
     return (await loan.ask(text, values, this.#names?.of(text))).rows
   }
 
@@ -67,20 +69,26 @@ export class Transaction implements Statements {
     return await loan.pass(query)
   }
 
-  async commit(): Promise<void> {
+  /** A promise where there is something to commit; statements that stood alone are. */
+  commit(): MaybePromise<void> {
     if (this.#loan !== undefined && this.#hasBegun) {
-      try {
-        const { command } = await this.#loan.ask('commit')
-        if (command !== 'COMMIT') {
-          // That is how Postgres answers when a statement had failed.
-          throw new DurableExecutionError(
-            'The transaction could not be committed: one of its statements failed',
-          )
-        }
-      } catch (error) {
-        this.#end(error instanceof DurableExecutionError ? undefined : error)
-        throw error
+      return this.#commit(this.#loan)
+    }
+    this.#end()
+  }
+
+  async #commit(loan: Loan): Promise<void> {
+    try {
+      const { command } = await loan.ask('commit')
+      if (command !== 'COMMIT') {
+        // That is how Postgres answers when a statement had failed.
+        throw new DurableExecutionError(
+          'The transaction could not be committed: one of its statements failed',
+        )
       }
+    } catch (error) {
+      this.#end(error instanceof DurableExecutionError ? undefined : error)
+      throw error
     }
     this.#end()
   }
@@ -99,9 +107,17 @@ export class Transaction implements Statements {
     return isDone
   }
 
-  async #lend(): Promise<Loan> {
-    this.#loan ??= await this.#place.connections.lend()
-    return this.#loan
+  #lend(): MaybePromise<Loan> {
+    if (this.#loan !== undefined) {
+      return this.#loan
+    }
+    const lent = this.#place.connections.lend()
+    return lent instanceof Promise ? lent.then((loan) => this.#hold(loan)) : this.#hold(lent)
+  }
+
+  #hold(loan: Loan): Loan {
+    this.#loan = loan
+    return loan
   }
 
   #end(error?: unknown): void {

@@ -2,21 +2,21 @@
 
 import { type ExecutionUpdate } from '../../machine/execution.ts'
 import { type DurableStorageGuardedUpdate, type DurableTaskExecutionStorageWhere } from '../contract.ts'
-import { cellsOf, toCells } from '../sql/cells.ts'
-import { type SqlColumn } from '../sql/fields.ts'
 import { toSqlText } from '../sql/text.ts'
 import { type AlikeUpdates, columnsSet, groupAlike, valueSet } from '../sql/updates.ts'
 import { whereToSql } from '../sql/where.ts'
 import { type Statement } from './claim-statements.ts'
 import { wholeMembers } from './claims-texts.ts'
-import { bind, bindTexts, type Column, tabulate } from './columns.ts'
+import { bind, bindTexts } from './columns.ts'
 import { type Given } from './driver.ts'
+import { type EarlyRows } from './early-rows.ts'
+import { asUpdate, isToReady, settingsOf, tabulated } from './guarded-updates.ts'
 import { typeOf } from './schema.ts'
 import { type Call } from './session.ts'
 import { bindIds, idsOf, inLockOrder, isUnderLease, postgresDialect } from './statements.ts'
 import { type Tables } from './tables.ts'
 import { type Statements } from './transaction.ts'
-import { mayBeClaimed, outOfClaims, writeOut, writeOutAll } from './write-out.ts'
+import { mayBeClaimed, writeOut, writeOutAll } from './write-out.ts'
 
 /** Changes the rows that match; gives their ids. */
 export function updateRows(
@@ -58,13 +58,19 @@ export function updateRows(
 export function updateRowsGuarded(
   tables: Tables,
   updates: ReadonlyArray<DurableStorageGuardedUpdate>,
+  early: EarlyRows,
 ): Call<Array<string>> {
   // What makes rows ready changes claims, and the others only hold them: who holds first would wait for others that hold.
   const isMixed = updates.some(isToReady) && !updates.every(isToReady)
   const groups = isMixed
     ? [...groupAlike(updates.filter(isToReady)), ...groupAlike(updates.filter((one) => !isToReady(one)))]
     : groupAlike(updates)
-  const calls = groups.map((alike) => (isSettlement(alike) ? settle(tables, alike) : change(tables, alike)))
+  const calls = groups.map((alike) => {
+    if (!isSettlement(alike)) {
+      return change(tables, alike)
+    }
+    return early.settle(alike) ?? settle(tables, alike)
+  })
   return async (statements) => {
     if (calls.length > 1) {
       await statements.together()
@@ -85,10 +91,6 @@ function isSettlement({ hasLease, statuses }: AlikeUpdates): boolean {
 /** Whether the members of a group make rows ready: all do, or none. */
 function makesReady({ members }: AlikeUpdates): boolean {
   return members.some(isToReady)
-}
-
-function isToReady({ update }: DurableStorageGuardedUpdate): boolean {
-  return update.status === 'ready'
 }
 
 function change(tables: Tables, alike: AlikeUpdates): Call<Array<string>> {
@@ -175,59 +177,4 @@ function settleStatement(tables: Tables, alike: AlikeUpdates): Statement {
     where e.execution_id = ${id}
       and ((${isReady} and held.members @> e.seq) or (${alike.guard} and ${isUnderLease(lease)}))`
   return { text: asUpdate(tables, text, alike.members[0]?.update, held), values }
-}
-
-type Tabulated = {
-  values: Array<Given>
-  /** What the values are read from; an empty text where there is one of each only. */
-  source: string
-  id: string
-  lease: string | undefined
-  /** For each column what it is set to. */
-  cells: ReadonlyArray<string>
-}
-
-function tabulated({ columns, hasLease, members }: AlikeUpdates): Tabulated {
-  // Rows are locked in the order of the list.
-  members.sort((a, b) => (a.executionId < b.executionId ? 1 : -1))
-  const updates = members.map(({ update }) => update)
-  const leases = hasLease ? [toCells(members.map(({ leaseId = '' }) => toSqlText(leaseId)))] : []
-  const values: Array<Given> = []
-  const { source, expressions } = tabulate(values, [
-    { type: 'text', cells: toCells(members.map(({ executionId }) => toSqlText(executionId))) },
-    // Named only where it is asked for: a value that no part of a statement uses has no type.
-    ...leases.map((cells): Column => ({ type: 'text', cells })),
-    ...columns.map((column): Column => ({ type: typeOf(column.name), cells: cellsOf(column, updates) })),
-  ])
-  const [id = '', lease] = expressions
-  return {
-    values,
-    source,
-    id,
-    lease: hasLease ? lease : undefined,
-    cells: expressions.slice(hasLease ? 2 : 1),
-  }
-}
-
-function settingsOf(
-  { columns }: { columns: ReadonlyArray<SqlColumn> },
-  cells: ReadonlyArray<string>,
-): string {
-  return columns.map(({ name }, index) => `${name} = ${cells[index]}`).join(', ')
-}
-
-/**
- * The update as a statement that answers the ids, and that takes what becomes ready out of the claims that still name it. `before` is
- * what the update reads besides.
- */
-function asUpdate(
-  tables: Tables,
-  text: string,
-  update: ExecutionUpdate | undefined,
-  before?: string,
-): string {
-  if (update?.status === 'ready') {
-    return outOfClaims(tables, text, before)
-  }
-  return `${before === undefined ? '' : `with ${before} `}${text} returning e.execution_id`
 }
