@@ -45,3 +45,19 @@ test('where it does not linger no timer is left once nothing is waited for', asy
   limits.linger(false)
   expect(clock.pendingTimers()).toBe(0)
 })
+
+test('a timer that got lost, as one that was set while a test had the timers replaced, does not keep others from being given up', async () => {
+  const clock = createTestClock()
+  let isLost = true
+  const limits = new TimeLimits({
+    ...clock,
+    setTimer: (ms, fn) => (isLost ? { cancel: () => {} } : clock.setTimer(ms, fn)),
+  })
+  const given: Array<string> = []
+  limits.within(never(), 10, 'first').catch((error: Error) => given.push(error.message))
+  isLost = false
+  await clock.advance(100_000)
+  limits.within(never(), 10, 'second').catch((error: Error) => given.push(error.message))
+  await clock.advance(100)
+  expect(given).toEqual(['first', 'second'])
+})

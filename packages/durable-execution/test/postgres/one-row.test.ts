@@ -139,6 +139,7 @@ const SETTLED: ReadonlyArray<ExecutionUpdate> = [
   { status: 'ready', retryAttempts: 1, startAt: LATER, updatedAt: AT, unsetExpiresAt: true },
   {
     status: 'waiting_for_children_tasks',
+    updatedAt: AT,
     needsPromiseCancellation: false,
     childrenTasksCount: 2,
     runOutput: '1',
@@ -179,9 +180,10 @@ test('a row that was inserted running, and is not any more, is not settled under
   const { alone } = open()
   await alone.withTransaction(async (tx) => await tx.insertTaskExecutions([rowOf('te_0', EARLY)]))
   await alone.withTransaction(
-    async (tx) => await settle(tx, [['te_0', { status: 'ready', startAt: AT, unsetExpiresAt: true }]]),
+    async (tx) =>
+      await settle(tx, [['te_0', { status: 'ready', startAt: AT, updatedAt: AT, unsetExpiresAt: true }]]),
   )
-  const outcome: ExecutionUpdate = { status: 'completed', runOutput: 'late' }
+  const outcome: ExecutionUpdate = { status: 'completed', runOutput: 'late', updatedAt: AT }
   expect(await alone.withTransaction(async (tx) => await settle(tx, [['te_0', outcome]]))).toEqual([])
   // Claimed by somebody else, it says itself that it is ready.
   const claimed = await alone.withTransaction(
@@ -194,6 +196,18 @@ test('a row that was inserted running, and is not any more, is not settled under
   ])
 })
 
+test('a lease under which a row was inserted, and another one claimed, settles both', async () => {
+  const { alone } = open()
+  await alone.withTransaction(
+    async (tx) => await tx.insertTaskExecutions([rowOf('te_0', EARLY), rowOf('te_1')]),
+  )
+  await alone.withTransaction(async (tx) => await tx.claimTaskExecutions?.(claimOf({ leaseId: 'lease' })))
+  for (const id of ['te_0', 'te_1']) {
+    const one: [string, ExecutionUpdate] = [id, { status: 'completed', runOutput: '1', updatedAt: AT }]
+    expect(await alone.withTransaction(async (tx) => await settle(tx, [one]))).toEqual([id])
+  }
+})
+
 test('a lease of which this process does not know any more that it inserted rows under it is settled all the same', async () => {
   const { alone } = open()
   const rows = Array.from({ length: 2_001 }, (_, index) =>
@@ -201,7 +215,10 @@ test('a lease of which this process does not know any more that it inserted rows
   )
   await alone.withTransaction(async (tx) => await tx.insertTaskExecutions(rows))
   for (const index of [0, 1_500, 2_000]) {
-    const one: [string, ExecutionUpdate] = [`te_${index}`, { status: 'completed', runOutput: '1' }]
+    const one: [string, ExecutionUpdate] = [
+      `te_${index}`,
+      { status: 'completed', runOutput: '1', updatedAt: AT },
+    ]
     expect(await alone.withTransaction(async (tx) => await settle(tx, [one], `lease ${index}`))).toEqual([
       one[0],
     ])

@@ -128,6 +128,19 @@ test('a single call of each member is one statement, without a transaction aroun
   }
 })
 
+test('a single call that fails, and that nobody awaited, fails the transaction', async () => {
+  const storage = open()
+  await insert(storage, rowOf('te_1'))
+  const unheard = storage.withTransaction(
+    async (tx) => {
+      void tx.insertTaskExecutions([rowOf('te_1')])
+      return await Promise.resolve('went on')
+    },
+    { oneCall: true },
+  )
+  await expect(unheard).rejects.toThrow('Task execution te_1 already exists')
+})
+
 test('on a pool without the settings of the plans a single call makes them for itself', async () => {
   const { pool, sent } = spiedOn(openPool())
   const storage = open({ pool })

@@ -184,7 +184,7 @@ function openConnections(
     opening ??= open({ options: connectionOptions(statementTimeoutMs) })
     const used = opening
     try {
-      return await withMemory(await lendFrom(await used, limitMs))
+      return await withMemory(await lendFrom(opened ?? (await used), limitMs))
     } catch (error) {
       if (!isRefusedSetting(error)) {
         throw error
@@ -192,6 +192,7 @@ function openConnections(
       // A pooler that takes no settings: each transaction makes its own.
       isRefused = true
       if (opening === used) {
+        opened = undefined
         opening = open({})
         void used.then(close).catch(() => {})
       }

@@ -12,8 +12,7 @@ import { type AlikeUpdates, GuardedStatements } from '../sql/updates.ts'
 import { type Statement } from './claim-statements.ts'
 import { settingsOf, tabulated } from './guarded-updates.ts'
 import { expressionsOf, USUAL_WHEN_SETTLED } from './one-row.ts'
-import { type Call } from './session.ts'
-import { idsOf, isUnderLease } from './statements.ts'
+import { isUnderLease } from './statements.ts'
 import { type Tables } from './tables.ts'
 
 // So many leases are remembered at least, and twice as many at most. A row whose lease is forgotten is settled like any other.
@@ -36,7 +35,7 @@ export class EarlyRows {
     )
   }
 
-  /** Rows are about to be inserted. Whether they come to be does not matter: no claim will ever have the lease. */
+  /** Rows are about to be inserted. Whether they come to be does not matter: no claim is made under the lease of an insert. */
   note(rows: ReadonlyArray<ExecutionRow>): void {
     for (const { status, leaseId } of rows) {
       if (status === 'running' && leaseId !== undefined) {
@@ -49,16 +48,14 @@ export class EarlyRows {
     }
   }
 
-  /** Changes running rows under their leases; undefined unless all are known to say so themselves. */
-  settle(alike: AlikeUpdates): Call<Array<string>> | undefined {
+  /** The statement that changes running rows under their leases; undefined unless all are believed to say so themselves. */
+  settling(alike: AlikeUpdates): Statement | undefined {
     const { members } = alike
     if (!members.every((one) => this.#isKnown(one))) {
       return undefined
     }
     const [only] = members
-    const { text, values } =
-      members.length === 1 && only !== undefined ? this.#settleOne(alike, only) : this.#settleMany(alike)
-    return async (statements) => idsOf(await statements.run(text, values))
+    return members.length === 1 && only !== undefined ? this.#settleOne(alike, only) : this.#settleMany(alike)
   }
 
   #isKnown({ leaseId = '' }: DurableStorageGuardedUpdate): boolean {

@@ -11,7 +11,7 @@ export type StatementNames = {
 }
 
 // A storage uses some dozens of texts. Each takes memory of the server, on each connection, as long as it lasts.
-const NAMED_TEXTS = 100
+const NAMED_TEXTS = 200
 
 /**
  * One name for one text, up to a bound; other texts go without.

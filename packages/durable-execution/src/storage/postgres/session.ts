@@ -57,13 +57,16 @@ export async function runTransaction<T>(place: Place, fn: Fn<T>): Promise<T> {
 export async function runOneCall<T>(place: Place, fn: Fn<T>): Promise<T> {
   const single = new SingleCall(place)
   try {
-    return await fn(wrapOperations(place.operations, (call) => single.make(call)))
-  } finally {
+    const answer = await fn(wrapOperations(place.operations, (call) => single.make(call)))
     const underWay = single.end()
     if (underWay !== undefined) {
-      // A call that nobody awaited is part of it all the same.
-      await Promise.allSettled([underWay])
+      // One that nobody awaited is part of it all the same, and what it fails with fails that.
+      await underWay
     }
+    return answer
+  } catch (error) {
+    await Promise.allSettled([single.end()])
+    throw error
   }
 }
 

@@ -69,7 +69,7 @@ export function updateRowsGuarded(
     if (!isSettlement(alike)) {
       return change(tables, alike)
     }
-    return early.settle(alike) ?? settle(tables, alike)
+    return settle(tables, alike, early)
   })
   return async (statements) => {
     if (calls.length > 1) {
@@ -119,14 +119,15 @@ function locked({ known }: Statements, executionIds: Array<string>): Array<strin
 }
 
 /** Changes rows under their leases, whether they say themselves that they run or their claims do. */
-function settle(tables: Tables, alike: AlikeUpdates): Call<Array<string>> {
-  const { text, values } = settleStatement(tables, alike)
+function settle(tables: Tables, alike: AlikeUpdates, early: EarlyRows): Call<Array<string>> {
+  const { text, values } = early.settling(alike) ?? settleStatement(tables, alike)
   return async (statements) => {
     const changed = idsOf(await statements.run(text, values))
     if (changed.length === alike.members.length) {
       return changed
     }
-    // A row that was written out while the statement waited for its claim said neither. Now it says that it runs, or does not.
+    // A row that was written out while the statement waited for its claim said neither. Now it says that it runs, or does not. And one that
+    // was claimed under a lease that an insert had, which only a storage's own caller can do, was not looked for in its claim.
     const done = new Set(changed)
     const rest = alike.members.filter(({ executionId }) => !done.has(executionId))
     return [...changed, ...(await settleRest(statements, tables, { ...alike, members: rest }, changed))]

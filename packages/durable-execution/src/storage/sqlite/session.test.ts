@@ -157,16 +157,58 @@ describe.each(['node:sqlite', 'better-sqlite3'])('with %s', (library) => {
     },
   )
 
-  test('calls that follow one another at once leave the event loop its turns', async () => {
-    const { storage } = open()
-    let isTurn = false
-    setImmediate(() => {
-      isTurn = true
-    })
-    for (let index = 0; !isTurn; index += 1) {
-      expect(index).toBeLessThan(100_000)
-      await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row(`${index}`)]), ONE_CALL)
-    }
+  const repeated: Array<[what: string, call: (tx: DurableStorageTx, index: number) => unknown]> = [
+    ['writes', (tx, index) => tx.insertTaskExecutions([row(`${index}`)])],
+    ['reads', (tx) => readIds(tx)],
+  ]
+  test.each(repeated)(
+    '%s that follow one another at once leave the event loop its turns',
+    async (_, call) => {
+      const { storage } = open()
+      await storage.migrate()
+      let isTurn = false
+      setImmediate(() => {
+        isTurn = true
+      })
+      for (let index = 0; !isTurn; index += 1) {
+        expect(index).toBeLessThan(100_000)
+        await storage.withTransaction(async (tx) => await call(tx, index), ONE_CALL)
+      }
+    },
+  )
+
+  test('a call that fails when its function has ended without it fails the transaction', async () => {
+    const { storage, other } = open()
+    await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row('a')]), ONE_CALL)
+    // It has to wait, so that the function is through before it.
+    other.exec('begin immediate')
+    const unheard = storage.withTransaction(async (tx) => {
+      void tx.insertTaskExecutions([row('a')])
+      return await Promise.resolve('went on')
+    }, ONE_CALL)
+    setTimeout(() => other.exec('rollback'), 10)
+    await expect(unheard).rejects.toThrow('Task execution a already exists')
+  })
+
+  test('nothing is acknowledged that a statement of the user keeps from being committed', async () => {
+    const { storage, database, other } = open()
+    await storage.migrate()
+    database.exec('create table mine (id integer primary key)')
+    const going = database.prepare('insert into mine values (1), (2), (3) returning id').iterate()
+    going.next()
+    const asked = storage
+      .withTransaction(async (tx) => await tx.insertTaskExecutions([row('a')]), ONE_CALL)
+      .then(
+        () => 'acknowledged',
+        (error: unknown) => String(error),
+      )
+    expect(await asked).toMatch(/SQL statements in progress|busy executing a query/)
+    going.return?.()
+    expect(other.prepare('select count(*) as count from durable_execution_executions').all()).toEqual([
+      { count: 0 },
+    ])
+    await storage.withTransaction(async (tx) => await tx.insertTaskExecutions([row('a')]), ONE_CALL)
+    expect(await storage.withTransaction(readIds)).toEqual(['a'])
   })
 
   test('a call that comes when the function has ended without one is kept or refused, and leaves nothing open', async () => {

@@ -12,7 +12,11 @@ import { type TurnShare } from './turn.ts'
 export type SqliteHandle = { readonly driver: SqliteDriver; readonly operations: SqliteOperations }
 
 /** The handle of a storage. */
-export type SqliteConnection = SqliteHandle & { readonly turn: TurnShare }
+export type SqliteConnection = SqliteHandle & {
+  readonly turn: TurnShare
+  /** Whether nobody else makes statements on it. */
+  readonly isOwn: boolean
+}
 
 type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 
@@ -39,16 +43,19 @@ export async function runTransaction<T>({ driver, operations }: SqliteConnection
  */
 export async function runOneCall<T>(connection: SqliteConnection, fn: Fn<T>): Promise<T> {
   const call = new SingleCall(connection)
-  let result: T
   try {
-    result = await fn(wrapOperations(connection.operations, call))
-  } finally {
+    const result = await fn(wrapOperations(connection.operations, call))
+    if (call.underWay !== undefined) {
+      // One that nobody awaited is part of the transaction all the same, and what it fails with fails that.
+      await call.underWay
+    }
+    call.session.end()
+    return result
+  } catch (error) {
     call.session.abandon()
-    // A call that nobody awaited is part of the transaction all the same.
-    await call.settled()
+    await Promise.allSettled([call.underWay])
+    throw error
   }
-  call.session.end()
-  return result
 }
 
 /** The operations on a connection whose transaction is somebody else's to begin and to end. */
@@ -117,9 +124,10 @@ export class Session implements Caller {
 /** The one call of a transaction that makes no more. */
 class SingleCall implements Caller {
   readonly session = new Session()
+  /** The call, while it is being made. */
+  underWay: Promise<unknown> | undefined
   readonly #connection: SqliteConnection
   #isMade = false
-  #underWay: Promise<unknown> | undefined
 
   constructor(connection: SqliteConnection) {
     this.#connection = connection
@@ -131,23 +139,18 @@ class SingleCall implements Caller {
       throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
     }
     this.#isMade = true
-    const answer = this.#answer(name, operation, given)
-    this.#underWay = answer
-    return answer
+    this.underWay = this.#answer(name, operation, given)
+    return this.underWay
   }
 
   async #answer(name: keyof SqliteOperations, operation: Operation, given: Array<unknown>): Promise<unknown> {
     const { driver, turn } = this.#connection
     const work = (): unknown => operation(...given)
     try {
-      if (READS.has(name)) {
-        // One statement sees one state of the database, and need not wait for those who write.
-        return await runAlone(driver, work)
-      }
       if (!turn.isLeft) {
         await turn.next()
       }
-      return await (isOneStatement(name, given) ? runAlone(driver, work) : runInTransaction(driver, work))
+      return await (this.#isAlone(name, given) ? runAlone(driver, work) : runInTransaction(driver, work))
     } catch (error) {
       if (!(error instanceof DurableExecutionError)) {
         this.session.breakBy(error)
@@ -155,15 +158,14 @@ class SingleCall implements Caller {
       throw error
     } finally {
       // What it gave is not kept here.
-      this.#underWay = undefined
+      this.underWay = undefined
     }
   }
 
-  /** Resolves when the call has ended. */
-  async settled(): Promise<void> {
-    if (this.#underWay !== undefined) {
-      await Promise.allSettled([this.#underWay])
-    }
+  #isAlone(name: keyof SqliteOperations, given: Array<unknown>): boolean {
+    // One statement that reads sees one state of the database, and need not wait for those who write. One that writes would be committed
+    // only when a statement of the user's that writes, and gives its rows one by one, has ended; a COMMIT refuses that.
+    return READS.has(name) || (this.#connection.isOwn && isOneStatement(name, given))
   }
 }
 

@@ -73,7 +73,12 @@ export function createSqliteStorage(options: SqliteStorageOptions): SqliteStorag
     try {
       if (connection === undefined) {
         const driver = await connect(checked)
-        connection = { driver, operations: createOperations(driver), turn: new TurnShare(systemClock) }
+        connection = {
+          driver,
+          operations: createOperations(driver),
+          turn: new TurnShare(systemClock),
+          isOwn: checked.isOwn,
+        }
       } else if (checked.isOwn) {
         // Only there if a rollback failed: nobody else begins one on a connection of ours.
         rollback(connection.driver)
