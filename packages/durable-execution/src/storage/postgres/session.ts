@@ -20,8 +20,6 @@ type Fn<T> = (tx: DurableStorageTx) => Promise<T>
 const CALL_TRIES = 10
 const PAUSE_MS = 2
 
-const ENDED = 'The transaction has ended. Use `tx` only inside its function'
-
 // Prepared anew a statement fits, so what still fails then has another reason.
 const HEALS = 2
 
@@ -83,7 +81,7 @@ class SingleCall {
 
   make(call: Call): Promise<unknown> {
     if (this.#isOver) {
-      throw new DurableExecutionError(ENDED, false)
+      throw new DurableExecutionError('The transaction has ended. Use `tx` only inside its function', false)
     }
     if (this.#isMade) {
       throw new DurableExecutionError('A transaction with the hint `oneCall` makes one call only', false)
@@ -157,7 +155,7 @@ export class Session {
 
   assertUsable(): void {
     if (this.#isEnded) {
-      throw new DurableExecutionError(ENDED, false)
+      throw new DurableExecutionError('The transaction has ended. Use `tx` only inside its function', false)
     }
     this.#assertWhole()
   }

@@ -26,7 +26,7 @@ export function isPlainInsert(rows: ReadonlyArray<ExecutionRow>): boolean {
 export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): void {
   const [only] = rows
   if (rows.length === 1 && only !== undefined) {
-    insertRow(driver, only)
+    insertRow(driver, only, rows)
     return
   }
   // What cannot be stored is refused before anything is written.
@@ -55,7 +55,7 @@ const ONE_ROW = new OneRow(TABLE_COLUMNS, new Map(), (parts) =>
 )
 
 // A statement that fails leaves nothing by itself.
-function insertRow(driver: SqliteDriver, row: ExecutionRow): void {
+function insertRow(driver: SqliteDriver, row: ExecutionRow, rows: ReadonlyArray<ExecutionRow>): void {
   const values: Array<SqlValue> = []
   const sql = ONE_ROW.of(row, values)
   const { executionId, childrenTasks } = row
@@ -64,7 +64,7 @@ function insertRow(driver: SqliteDriver, row: ExecutionRow): void {
     driver.prepare(sql).run(values)
   } catch (error) {
     throw driver.isUniqueError(error)
-      ? new DurableExecutionError(alreadyExistsMessage(executionId), false)
+      ? new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
       : error
   }
   if (children !== undefined) {
