@@ -62,10 +62,7 @@ export class Enqueuer {
     options: Options,
   ): Promise<Array<DurableTaskHandle<TOutput>>> {
     const definition = this.#runtime.engine.registry.getOrThrow(taskId)
-    const knowing = this.#runtime.knowTime()
-    if (knowing !== undefined) {
-      await knowing
-    }
+    await this.#runtime.knowTime()
     const { rows: all, keys } = await prepareExecutions(definition, inputs, options, this.#doors)
     const rows = keys === undefined ? all : [...new Set(all)]
     const transaction = options?.transaction ?? undefined

@@ -7,13 +7,14 @@ import { type ExecutionRow, type ExecutionUpdate } from '../../src/machine/execu
 import { type DurableStorageTx } from '../../src/storage/contract.ts'
 import {
   createPostgresStorage,
-  type PostgresPool,
   POSTGRES_SESSION_OPTIONS,
+  type PostgresQuery,
   type PostgresStorage,
 } from '../../src/storage/postgres/index.ts'
 import { newSchema } from './places.ts'
 import { AT, claimOf, rowOf } from './rows.ts'
 import { freshDatabase } from './server.ts'
+import { spiedOn } from './spied-pool.ts'
 
 let connectionString: string
 
@@ -25,20 +26,11 @@ beforeAll(async () => {
 function open(): {
   alone: PostgresStorage
   among: PostgresStorage
-  sent: Array<{ text: string; values: Array<unknown> }>
+  sent: Array<PostgresQuery>
 } {
-  const sent: Array<{ text: string; values: Array<unknown> }> = []
+  const sent: Array<PostgresQuery> = []
   const pool = new Pool({ connectionString, options: POSTGRES_SESSION_OPTIONS })
-  const connect = async (): Promise<Awaited<ReturnType<PostgresPool['connect']>>> => {
-    const client = await pool.connect()
-    return Object.assign(Object.create(client) as typeof client, {
-      query: (query: { text: string; values: Array<unknown> }) => {
-        sent.push(query)
-        return client.query(query as never)
-      },
-    })
-  }
-  const spied: PostgresPool = { connect, on: pool.on.bind(pool), off: pool.off.bind(pool) }
+  const spied = spiedOn(pool, (query) => sent.push(query))
   const openOne = (): PostgresStorage =>
     createPostgresStorage({ pool: spied, schema: newSchema(), hints: false })
   const [alone, among] = [openOne(), openOne()]

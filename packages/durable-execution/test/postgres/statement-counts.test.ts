@@ -6,12 +6,12 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import {
   createPostgresStorage,
   POSTGRES_SESSION_OPTIONS,
-  type PostgresPool,
   type PostgresStorage,
 } from '../../src/storage/postgres/index.ts'
 import { countOf, type Sent, sentForFanOut, sentForPlainTasks } from '../storages/statement-counts.ts'
 import { newSchema } from './places.ts'
 import { freshDatabase } from './server.ts'
+import { spiedOn } from './spied-pool.ts'
 
 let connectionString: string
 
@@ -22,16 +22,7 @@ beforeAll(async () => {
 function openCounted(): { storage: PostgresStorage; sent: Sent } {
   const sent: Sent = []
   const pool = new Pool({ connectionString, options: POSTGRES_SESSION_OPTIONS })
-  const connect = async (): Promise<Awaited<ReturnType<PostgresPool['connect']>>> => {
-    const client = await pool.connect()
-    return Object.assign(Object.create(client) as typeof client, {
-      query: (query: { text: string }) => {
-        sent.push(query.text)
-        return client.query(query as never)
-      },
-    })
-  }
-  const counted: PostgresPool = { connect, on: pool.on.bind(pool), off: pool.off.bind(pool) }
+  const counted = spiedOn(pool, ({ text }) => sent.push(text))
   const storage = createPostgresStorage({ pool: counted, schema: newSchema(), hints: false })
   onTestFinished(async () => {
     await storage.close()

@@ -19,6 +19,7 @@ import { schemaText } from '../../src/storage/postgres/schema.ts'
 import { newSchema } from './places.ts'
 import { AT, insert, readyIds, rowOf, touch } from './rows.ts'
 import { freshDatabase } from './server.ts'
+import { spiedOn } from './spied-pool.ts'
 
 let connectionString: string
 
@@ -44,19 +45,10 @@ function openPool(options?: string): Pool {
   return pool
 }
 
-/** A pool that notes each statement. */
-function spiedOn(pool: Pool): { pool: PostgresPool; sent: Array<string> } {
+/** A pool that notes the first word of each statement. */
+function wordsOf(pool: Pool): { pool: PostgresPool; sent: Array<string> } {
   const sent: Array<string> = []
-  const connect = async (): Promise<Awaited<ReturnType<PostgresPool['connect']>>> => {
-    const client = await pool.connect()
-    return Object.assign(Object.create(client) as typeof client, {
-      query: (query: { text: string }) => {
-        sent.push(query.text.split(/\s/)[0] ?? '')
-        return client.query(query as never)
-      },
-    })
-  }
-  return { pool: { connect, on: pool.on.bind(pool), off: pool.off.bind(pool) }, sent }
+  return { pool: spiedOn(pool, ({ text }) => sent.push(text.split(/\s/)[0] ?? '')), sent }
 }
 
 const CALLS: Array<[name: string, calls: number, call: (tx: DurableStorageTx) => unknown]> = [
@@ -118,7 +110,7 @@ const CALLS: Array<[name: string, calls: number, call: (tx: DurableStorageTx) =>
 ]
 
 test('a single call of each member is one statement, without a transaction around it', async () => {
-  const { pool, sent } = spiedOn(openPool(POSTGRES_SESSION_OPTIONS))
+  const { pool, sent } = wordsOf(openPool(POSTGRES_SESSION_OPTIONS))
   const storage = open({ pool })
   await readyIds(storage)
   for (const [name, calls, call] of CALLS) {
@@ -142,7 +134,7 @@ test('a single call that fails, and that nobody awaited, fails the transaction',
 })
 
 test('on a pool without the settings of the plans a single call makes them for itself', async () => {
-  const { pool, sent } = spiedOn(openPool())
+  const { pool, sent } = wordsOf(openPool())
   const storage = open({ pool })
   await readyIds(storage)
   sent.length = 0

@@ -7,6 +7,7 @@ import { cellsOf } from '../sql/cells.ts'
 import { SQL_COLUMNS, type SqlValue } from '../sql/fields.ts'
 import { OneRow } from '../sql/one-row.ts'
 import { fromSqlText } from '../sql/text.ts'
+import { type Statement } from './claim-statements.ts'
 import { type Column, tabulate } from './columns.ts'
 import { type Given } from './driver.ts'
 import { takenId } from './failures.ts'
@@ -18,12 +19,25 @@ import { idsOf } from './statements.ts'
 // A message of the protocol has a gigabyte at most, and all of it is in memory here and there.
 const CHARACTERS_PER_STATEMENT = 64 * 1024 * 1024
 
+/** Where rows are inserted, and what inserts one of them alone. */
+export type InsertInto = { readonly table: string; readonly oneRow: OneRow<string> }
+
+export function insertInto(table: string): InsertInto {
+  const oneRow = new OneRow(SQL_COLUMNS, USUAL_WHEN_NEW, (parts) => {
+    const present = parts.filter(({ kind }) => kind !== 'null')
+    const names = present.map(({ column }) => column.name)
+    const given = expressionsOf(present, USUAL_WHEN_NEW, 0)
+    return `insert into ${table} (${names.join(', ')}) select ${given.join(', ')}`
+  })
+  return { table, oneRow }
+}
+
 /**
  * Inserts the rows: all, or none where an id exists already or a value cannot be stored. One statement, or
  * one for each 64 million characters.
  */
-export function insertRows(table: string, rows: ReadonlyArray<ExecutionRow>): Call<void> {
-  const chunks = chunksOf(rows).map((chunk) => insertStatement(table, chunk))
+export function insertRows(into: InsertInto, rows: ReadonlyArray<ExecutionRow>): Call<void> {
+  const chunks = chunksOf(rows).map((chunk) => insertStatement(into, chunk))
   return async (statements) => {
     if (chunks.length > 1) {
       await statements.together()
@@ -42,8 +56,8 @@ export function insertRows(table: string, rows: ReadonlyArray<ExecutionRow>): Ca
 const IF_MISSING = ' on conflict (execution_id) do nothing returning execution_id'
 
 /** Inserts the rows whose ids do not exist; gives the ids of those. */
-export function insertMissingRows(table: string, rows: ReadonlyArray<ExecutionRow>): Call<Array<string>> {
-  const chunks = chunksOf(rows).map((chunk) => insertStatement(table, chunk))
+export function insertMissingRows(into: InsertInto, rows: ReadonlyArray<ExecutionRow>): Call<Array<string>> {
+  const chunks = chunksOf(rows).map((chunk) => insertStatement(into, chunk))
   return async (statements) => {
     if (chunks.length > 1) {
       await statements.together()
@@ -67,35 +81,17 @@ function alreadyExists(taken: string, cause: unknown): DurableExecutionError {
   return new DurableExecutionError(alreadyExistsMessage(fromSqlText(taken)), false, { cause })
 }
 
-function insertStatement(
-  table: string,
-  rows: ReadonlyArray<ExecutionRow>,
-): { text: string; values: Array<Given> } {
+function insertStatement({ table, oneRow }: InsertInto, rows: ReadonlyArray<ExecutionRow>): Statement {
   const [only] = rows
-  return rows.length === 1 && only !== undefined ? insertOne(table, only) : insertMany(table, rows)
+  return rows.length === 1 && only !== undefined ? insertOne(oneRow, only) : insertMany(table, rows)
 }
 
-const oneRowOfTable = new Map<string, OneRow<string>>()
-
-function insertOne(table: string, row: ExecutionRow): { text: string; values: Array<Given> } {
-  let oneRow = oneRowOfTable.get(table)
-  if (oneRow === undefined) {
-    oneRow = new OneRow(SQL_COLUMNS, USUAL_WHEN_NEW, (parts) => {
-      const present = parts.filter(({ kind }) => kind !== 'null')
-      const names = present.map(({ column }) => column.name)
-      const given = expressionsOf(present, USUAL_WHEN_NEW, 0)
-      return `insert into ${table} (${names.join(', ')}) select ${given.join(', ')}`
-    })
-    oneRowOfTable.set(table, oneRow)
-  }
+function insertOne(oneRow: OneRow<string>, row: ExecutionRow): Statement {
   const values: Array<SqlValue> = []
   return { text: oneRow.of(row, values), values }
 }
 
-function insertMany(
-  table: string,
-  rows: ReadonlyArray<ExecutionRow>,
-): { text: string; values: Array<Given> } {
+function insertMany(table: string, rows: ReadonlyArray<ExecutionRow>): Statement {
   const named: Array<{ name: string; column: Column }> = []
   for (const column of SQL_COLUMNS) {
     const cells = cellsOf(column, rows)

@@ -4,7 +4,7 @@ import { type DurableStorageTx } from '../contract.ts'
 import { fieldsNamed } from '../sql/rows.ts'
 import { claimRows } from './claim.ts'
 import { ClaimCursor } from './claim-cursor.ts'
-import { insertMissingRows, insertRows } from './insert.ts'
+import { insertInto, insertMissingRows, insertRows } from './insert.ts'
 import { EarlyRows } from './early-rows.ts'
 import { findBelow, lockRows, selectFields, selectIds, selectRanges, selectRows } from './read.ts'
 import { renewRows } from './renew.ts'
@@ -25,12 +25,13 @@ export type PostgresOperations = {
 export function createOperations(tables: Tables): PostgresOperations {
   const cursor = new ClaimCursor()
   const early = new EarlyRows(tables)
+  const into = insertInto(tables.rows)
   return {
     insertTaskExecutions: (executions) => {
       early.note(executions)
-      return insertRows(tables.rows, executions)
+      return insertRows(into, executions)
     },
-    insertTaskExecutionsIfMissing: (executions) => insertMissingRows(tables.rows, executions),
+    insertTaskExecutionsIfMissing: (executions) => insertMissingRows(into, executions),
     getTaskExecutionIds: (where, limit) => selectIds(tables, where, limit),
     getTaskExecutions: (where, limit) => selectRows(tables, where, limit),
     updateTaskExecutions: (where, update) => updateRows(tables, where, update),

@@ -89,15 +89,7 @@ export function groupAlike(updates: ReadonlyArray<DurableStorageGuardedUpdate>):
 /** An update alone, as one of a group. One that no row can match is none. */
 export function aloneOf(one: DurableStorageGuardedUpdate): AlikeUpdates | undefined {
   const { update, statuses, leaseId } = one
-  return statuses?.length === 0
-    ? undefined
-    : {
-        columns: columnsSet(update),
-        statuses,
-        guard: guardOf(statuses),
-        hasLease: leaseId !== undefined,
-        members: [one],
-      }
+  return statuses?.length === 0 ? undefined : alikeOf(setOf(update), leaseId !== undefined, statuses, [one])
 }
 
 /** Statements, each made once for what updates set and how they are guarded. */
@@ -154,10 +146,18 @@ function groupOf(
   if (known !== undefined) {
     return known
   }
-  const columns = columnsOfSet(set)
-  const group: AlikeUpdates = { columns, statuses, guard: guardOf(statuses), hasLease, members: [] }
+  const group = alikeOf(set, hasLease, statuses, [])
   groups.set(shape, group)
   return group
+}
+
+function alikeOf(
+  set: number,
+  hasLease: boolean,
+  statuses: Statuses,
+  members: Array<DurableStorageGuardedUpdate>,
+): AlikeUpdates {
+  return { columns: columnsOfSet(set), statuses, guard: guardOf(statuses), hasLease, members }
 }
 
 function setOf(update: ExecutionUpdate): number {

@@ -26,7 +26,7 @@ export function isPlainInsert(rows: ReadonlyArray<ExecutionRow>): boolean {
 export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): void {
   const [only] = rows
   if (rows.length === 1 && only !== undefined) {
-    insertRow(driver, only, rows)
+    insertRow(driver, only)
     return
   }
   // What cannot be stored is refused before anything is written.
@@ -43,7 +43,7 @@ export function insertRows(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRo
     }
     // Other statements of the call may have gone through; the transaction may go on without this call.
     driver.prepare(`delete from ${EXECUTIONS_TABLE} where seq > ?`).run([newest?.[0] ?? 0])
-    throw new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
+    throw alreadyExists(driver, rows)
   }
   for (const { executionId, text } of children) {
     writeChildren(driver, executionId, text)
@@ -55,7 +55,7 @@ const ONE_ROW = new OneRow(TABLE_COLUMNS, new Map(), (parts) =>
 )
 
 // A statement that fails leaves nothing by itself.
-function insertRow(driver: SqliteDriver, row: ExecutionRow, rows: ReadonlyArray<ExecutionRow>): void {
+function insertRow(driver: SqliteDriver, row: ExecutionRow): void {
   const values: Array<SqlValue> = []
   const sql = ONE_ROW.of(row, values)
   const { executionId, childrenTasks } = row
@@ -63,9 +63,7 @@ function insertRow(driver: SqliteDriver, row: ExecutionRow, rows: ReadonlyArray<
   try {
     driver.prepare(sql).run(values)
   } catch (error) {
-    throw driver.isUniqueError(error)
-      ? new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
-      : error
+    throw driver.isUniqueError(error) ? alreadyExists(driver, [row]) : error
   }
   if (children !== undefined) {
     writeChildren(driver, executionId, children)
@@ -171,6 +169,10 @@ function namesOf(columns: ReadonlyArray<{ name: string }>): string {
 
 function placeholders(count: number): string {
   return `(${Array<string>(count).fill('?').join(', ')})`
+}
+
+function alreadyExists(driver: SqliteDriver, rows: ReadonlyArray<ExecutionRow>): DurableExecutionError {
+  return new DurableExecutionError(alreadyExistsMessage(firstTaken(driver, rows)), false)
 }
 
 // The first row whose id an earlier one has: in the database, or in the call itself.
