@@ -28,11 +28,6 @@ function slowToRemember(world: EngineWorld): {
   const gate = createGate()
   let isSlow = false
   let isAsked = false
-  let isOfMemory = false
-  const listened = withCallListener(world.storage, ({ operation, args }) => {
-    const isRead = operation.startsWith('get') && JSON.stringify(args).includes(':work:')
-    isOfMemory ||= isSlow && (isRead || operation === 'getTaskExecutionsInIdRanges')
-  })
   return {
     setSlow: () => {
       isSlow = true
@@ -40,12 +35,16 @@ function slowToRemember(world: EngineWorld): {
     isAsked: () => isAsked,
     open: () => gate.open(),
     storage: {
-      ...listened,
+      ...world.storage,
       withTransaction: async (fn, hint) => {
-        isOfMemory = false
+        // Of each its own: others may be asked for before this one is answered.
+        let isOfMemory = false
+        const listened = withCallListener(world.storage, ({ operation, args }) => {
+          const isRead = operation.startsWith('get') && JSON.stringify(args).includes(':work:')
+          isOfMemory ||= isSlow && (isRead || operation === 'getTaskExecutionsInIdRanges')
+        })
         const answer = await listened.withTransaction(fn, hint)
         if (isOfMemory) {
-          isOfMemory = false
           isAsked = true
           await gate.promise
         }
